@@ -1,0 +1,373 @@
+#include "control_groups.h"
+
+#include <asm/errno.h>
+#include <linux/fcntl.h>
+
+#define PREFIX "pinfold-"
+#define PATH_LIMIT 1024
+
+struct group {
+  bool taken;
+  int directory[CONTROLLER_COUNT];
+  int memory_event;
+  uint64_t cpu_base_ns, kills_base;
+};
+
+static struct {
+  uint32_t owner;
+  int version[CONTROLLER_COUNT];
+  char parent[CONTROLLER_COUNT][PATH_LIMIT]; /* the caller's own group in each hierarchy */
+  struct group groups[GROUPS_MAX];
+} state;
+
+static const char *const v1_names[CONTROLLER_COUNT] = {"memory", "pids", "cpuacct"};
+static const char *const v2_names[CONTROLLER_COUNT] = {"memory", "pids", "cpu"};
+
+int control_groups_version(enum controller controller) { return state.version[controller]; }
+
+/* --- where the caller's own groups are --- */
+
+/* True where `word` stands in the comma-separated list of `length` bytes. */
+static bool listed(const char *list, size_t length, const char *word) {
+  size_t size = strlen(word);
+  for (size_t at = 0; at + size <= length; at++) {
+    bool begins = at == 0 || list[at - 1] == ',';
+    bool ends = at + size == length || list[at + size] == ',';
+    if (begins && ends && memcmp(list + at, word, size) == 0) return true;
+  }
+  return false;
+}
+
+static size_t until(const char *at, char stop) {
+  size_t length = 0;
+  while (at[length] && at[length] != stop && at[length] != '\n') length++;
+  return length;
+}
+
+static const char *next_line(const char *at) {
+  at += until(at, '\n');
+  return *at == '\n' ? at + 1 : at;
+}
+
+/* /proc/self/cgroup: "4:memory:/path", and "0::/path" for version 2, which `controller` NULL asks for. */
+static bool own_path(const char *table, const char *controller, struct text *path) {
+  for (const char *line = table; *line; line = next_line(line)) {
+    const char *list = line + until(line, ':');
+    if (*list != ':') continue;
+    list++;
+    size_t length = until(list, ':');
+    if (list[length] != ':') continue;
+    if (controller ? !listed(list, length, controller) : length != 0) continue;
+    text_add_bytes(path, list + length + 1, until(list + length + 1, '\n'));
+    return !path->cut;
+  }
+  return false;
+}
+
+/* The field after `skip` spaces. */
+static const char *field(const char *line, int skip) {
+  while (skip > 0 && *line && *line != '\n')
+    if (*line++ == ' ') skip--;
+  return line;
+}
+
+/* One line of /proc/self/mountinfo: id parent device ROOT POINT options [more] - TYPE source SUPEROPTIONS. */
+static bool mount_matches(const char *line, const char *controller) {
+  const char *at = field(line, 6);
+  while (*at && *at != '\n' && !text_starts(at, "- ")) at = field(at, 1);
+  const char *type = field(at, 1), *super_options = field(at, 3);
+  if (!controller) return text_starts(type, "cgroup2 ");
+  return text_starts(type, "cgroup ") && listed(super_options, until(super_options, '\n'), controller);
+}
+
+static bool find_parent(const char *groups, const char *mounts, const char *controller, struct text *parent) {
+  TEXT(path, PATH_LIMIT);
+  if (!own_path(groups, controller, &path)) return false;
+  for (const char *line = mounts; *line; line = next_line(line)) {
+    if (!mount_matches(line, controller)) continue;
+    const char *root = field(line, 3), *point = field(line, 4);
+    size_t root_length = until(root, ' ');
+    if (root_length == 1) root_length = 0;
+    if (path.length < root_length || memcmp(path.start, root, root_length) != 0) continue;
+    text_add_bytes(parent, point, until(point, ' '));
+    if (!text_equal(path.start + root_length, "/")) text_add(parent, path.start + root_length);
+    return !parent->cut;
+  }
+  return false;
+}
+
+/* Version 2 gives a group's children a controller only when the group says so, which the kernel refuses while the
+ * group holds processes of its own and is not the root. */
+static bool delegate(const char *parent, const char *controller) {
+  TEXT(path, PATH_LIMIT);
+  TEXT(word, 32);
+  text_add(text_add(&path, parent), "/cgroup.subtree_control");
+  text_add(text_add(&word, "+"), controller);
+  return file_write(AT_FDCWD, path.start, word.start, word.length) == 0;
+}
+
+static void find_parents(void) {
+  static char groups[8192], mounts[131072];
+  if (file_read(AT_FDCWD, "/proc/self/cgroup", groups, sizeof groups) < 0) return;
+  if (file_read(AT_FDCWD, "/proc/self/mountinfo", mounts, sizeof mounts) < 0) return;
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    struct text parent = {state.parent[i], 0, PATH_LIMIT, false};
+    state.version[i] = 0;
+    if (find_parent(groups, mounts, v1_names[i], &parent)) {
+      state.version[i] = 1;
+      continue;
+    }
+    parent.length = 0;
+    if (find_parent(groups, mounts, NULL, &parent) && delegate(parent.start, v2_names[i])) state.version[i] = 2;
+  }
+}
+
+/* --- leftovers --- */
+
+struct directory_entry {
+  uint64_t inode, offset;
+  uint16_t length;
+  uint8_t type;
+  char name[];
+};
+
+/* A supervisor is known by its name, so that a pid that is in use again by something else doesn't keep its leftovers. */
+static bool supervisor_lives(uint64_t pid) {
+  TEXT(path, 64);
+  char name[32];
+  text_add(text_add_number(text_add(&path, "/proc/"), pid), "/comm");
+  return file_read(AT_FDCWD, path.start, name, sizeof name) > 0 && text_starts(name, "pinfold-superv");
+}
+
+static bool is_leftover(const char *name) {
+  const char *at = name + sizeof PREFIX - 1;
+  uint64_t pid = 0;
+  return text_starts(name, PREFIX) && text_number(&at, &pid) && *at == '-' && !supervisor_lives(pid);
+}
+
+static int sweep_directory(const char *path) {
+  int removed = 0;
+  long directory = SYS(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (directory < 0) return 0;
+  char entries[8192];
+  long got;
+  while ((got = SYS(getdents64, directory, entries, sizeof entries)) > 0)
+    for (long at = 0; at < got;) {
+      struct directory_entry *entry = (struct directory_entry *)(entries + at);
+      at += entry->length;
+      if (is_leftover(entry->name) && SYS(unlinkat, directory, entry->name, AT_REMOVEDIR) == 0) removed++;
+    }
+  SYS(close, directory);
+  return removed;
+}
+
+int control_groups_sweep(void) {
+  int removed = 0;
+  find_parents();
+  for (int i = 0; i < CONTROLLER_COUNT; i++)
+    if (state.version[i]) removed += sweep_directory(state.parent[i]);
+  return removed;
+}
+
+/* --- groups --- */
+
+static void group_path(struct text *path, int controller, int group) {
+  text_add(text_add(path, state.parent[controller]), "/" PREFIX);
+  text_add_number(text_add(text_add_number(path, state.owner), "-"), (uint64_t)group);
+}
+
+static void remove_directory(int index, int controller) {
+  int *directory = &state.groups[index].directory[controller];
+  if (*directory < 0) return;
+  descriptor_close(directory);
+  TEXT(path, PATH_LIMIT + 64);
+  group_path(&path, controller, index);
+  SYS(unlinkat, AT_FDCWD, path.start, AT_REMOVEDIR);
+}
+
+static void remove_group(int index) {
+  descriptor_close(&state.groups[index].memory_event);
+  for (int i = 0; i < CONTROLLER_COUNT; i++) remove_directory(index, i);
+}
+
+/* cgroup v1's way of telling: an eventfd that is written to when memory.oom_control changes. */
+static int open_memory_event(int directory) {
+  int control = (int)SYS(openat, directory, "memory.oom_control", O_RDONLY | O_CLOEXEC, 0);
+  if (control < 0) return -1;
+  int event = (int)SYS(eventfd2, 0, O_CLOEXEC | O_NONBLOCK);
+  TEXT(line, 48);
+  text_add_number(text_add(text_add_number(&line, (uint64_t)event), " "), (uint64_t)control);
+  if (event >= 0 && file_write(directory, "cgroup.event_control", line.start, line.length) < 0) descriptor_close(&event);
+  SYS(close, control);
+  return event < 0 ? -1 : event;
+}
+
+static long make_directory(int index, int controller) {
+  TEXT(path, PATH_LIMIT + 64);
+  group_path(&path, controller, index);
+  long result = SYS(mkdirat, AT_FDCWD, path.start, 0755);
+  if (result < 0 && result != -EEXIST) return result; /* version 2, or co-mounted controllers: one directory for several */
+  result = SYS(openat, AT_FDCWD, path.start, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  if (result < 0) return result;
+  state.groups[index].directory[controller] = (int)result;
+  if (controller != CONTROLLER_MEMORY) return 0;
+  if (state.version[controller] == 1) state.groups[index].memory_event = open_memory_event((int)result);
+  else file_write_text((int)result, "memory.oom.group", "1");
+  return 0;
+}
+
+/* Makes what is missing of a group. */
+static long make_group(int index) {
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (!state.version[i] || state.groups[index].directory[i] >= 0) continue;
+    long result = make_directory(index, i);
+    if (result < 0) {
+      remove_group(index);
+      return result;
+    }
+  }
+  return 0;
+}
+
+static void forget_groups(void) {
+  for (int i = 0; i < GROUPS_MAX; i++) {
+    state.groups[i].memory_event = -1;
+    for (int j = 0; j < CONTROLLER_COUNT; j++) state.groups[i].directory[j] = -1;
+  }
+}
+
+void control_groups_open(uint32_t supervisor_pid) {
+  state.owner = supervisor_pid;
+  forget_groups();
+  control_groups_sweep();
+  /* A hierarchy that is there but not ours to write to is as good as none: tried one by one. */
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (!state.version[i]) continue;
+    TEXT(path, PATH_LIMIT + 64);
+    group_path(&path, i, GROUPS_MAX);
+    long made = SYS(mkdirat, AT_FDCWD, path.start, 0755);
+    if (made == 0) SYS(unlinkat, AT_FDCWD, path.start, AT_REMOVEDIR);
+    else if (made != -EEXIST) state.version[i] = 0;
+  }
+}
+
+void control_groups_close(void) {
+  for (int i = 0; i < GROUPS_MAX; i++) remove_group(i);
+}
+
+static bool any_controller(void) {
+  return state.version[CONTROLLER_MEMORY] || state.version[CONTROLLER_PIDS] || state.version[CONTROLLER_CPU];
+}
+
+int control_group_acquire(void) {
+  if (!any_controller()) return -1;
+  for (int i = 0; i < GROUPS_MAX; i++) {
+    struct group *group = &state.groups[i];
+    if (group->taken) continue;
+    if (make_group(i) < 0) return -1;
+    group->taken = true;
+    return i;
+  }
+  return -1;
+}
+
+long control_group_attach(int index, int pid) {
+  TEXT(text, 24);
+  text_add_number(&text, (uint64_t)pid);
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (!state.version[i]) continue;
+    long result = file_write(state.groups[index].directory[i], "cgroup.procs", text.start, text.length);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+static long write_number(int directory, const char *file, uint64_t number) {
+  TEXT(text, 24);
+  text_add_number(&text, number);
+  return file_write(directory, file, text.start, text.length);
+}
+
+/* The number after `key` at the beginning of a line; with an empty key, the number that the file begins with. */
+static uint64_t read_number(int directory, const char *file, const char *key, uint64_t otherwise) {
+  char content[2048];
+  uint64_t number = 0;
+  if (directory < 0 || file_read(directory, file, content, sizeof content) < 0) return otherwise;
+  for (const char *line = content; *line; line = next_line(line)) {
+    if (!text_starts(line, key)) continue;
+    const char *at = line + strlen(key);
+    while (*at == ' ') at++;
+    return text_number(&at, &number) ? number : otherwise;
+  }
+  return otherwise;
+}
+
+static uint64_t cpu_ns(const struct group *group) {
+  int directory = group->directory[CONTROLLER_CPU];
+  if (state.version[CONTROLLER_CPU] == 1) return read_number(directory, "cpuacct.usage", "", 0);
+  return read_number(directory, "cpu.stat", "usage_usec", 0) * 1000;
+}
+
+static uint64_t kills(const struct group *group) {
+  int directory = group->directory[CONTROLLER_MEMORY];
+  if (state.version[CONTROLLER_MEMORY] == 1) return read_number(directory, "memory.oom_control", "oom_kill ", 0);
+  return read_number(directory, "memory.events", "oom_kill ", 0);
+}
+
+static long limit_memory(const struct group *group, uint64_t bytes) {
+  int directory = group->directory[CONTROLLER_MEMORY];
+  if (state.version[CONTROLLER_MEMORY] == 2) {
+    file_write_text(directory, "memory.swap.max", "0"); /* absent without swap accounting */
+    return write_number(directory, "memory.max", bytes);
+  }
+  write_number(directory, "memory.max_usage_in_bytes", 0);
+  /* Memory and swap together may never be less than memory: raise that first, where it is accounted for at all. */
+  file_write_text(directory, "memory.memsw.limit_in_bytes", "-1");
+  long result = write_number(directory, "memory.limit_in_bytes", bytes);
+  write_number(directory, "memory.memsw.limit_in_bytes", bytes);
+  return result;
+}
+
+long control_group_begin(int index, const struct group_limits *limits) {
+  struct group *group = &state.groups[index];
+  long result = 0;
+  if (state.version[CONTROLLER_MEMORY]) result = limit_memory(group, limits->memory_bytes);
+  if (result == 0 && state.version[CONTROLLER_PIDS])
+    result = write_number(group->directory[CONTROLLER_PIDS], "pids.max", limits->processes);
+  if (state.version[CONTROLLER_CPU]) group->cpu_base_ns = cpu_ns(group);
+  if (state.version[CONTROLLER_MEMORY]) group->kills_base = kills(group);
+  return result;
+}
+
+void control_group_release(int index) {
+  state.groups[index].taken = false;
+  /* Peaks of version 2, and that of version 1's processes, can't be set back to zero: new groups for the next job.
+   * Version 1's memory can, and making that one is slow. */
+  for (int i = 0; i < CONTROLLER_COUNT; i++)
+    if (state.version[i] == 2 || i == CONTROLLER_PIDS) remove_directory(index, i);
+  if (state.version[CONTROLLER_MEMORY] == 2) descriptor_close(&state.groups[index].memory_event);
+}
+
+int control_group_memory_event(int index) { return state.groups[index].memory_event; }
+
+bool control_group_out_of_memory(int index) {
+  const struct group *group = &state.groups[index];
+  return state.version[CONTROLLER_MEMORY] && kills(group) > group->kills_base;
+}
+
+uint64_t control_group_cpu_ns(int index) {
+  const struct group *group = &state.groups[index];
+  uint64_t now = cpu_ns(group);
+  return now > group->cpu_base_ns ? now - group->cpu_base_ns : 0;
+}
+
+uint64_t control_group_memory_peak(int index) {
+  int directory = state.groups[index].directory[CONTROLLER_MEMORY];
+  if (state.version[CONTROLLER_MEMORY] == 1) return read_number(directory, "memory.max_usage_in_bytes", "", 0);
+  return read_number(directory, "memory.peak", "", 0);
+}
+
+uint32_t control_group_processes_peak(int index) {
+  uint64_t peak = read_number(state.groups[index].directory[CONTROLLER_PIDS], "pids.peak", "", UINT32_MAX);
+  return peak == UINT32_MAX || peak == 0 ? UINT32_MAX : (uint32_t)(peak - 1);
+}

@@ -1,0 +1,38 @@
+#include "rlimits.h"
+
+#include <sys/resource.h>
+
+struct rlimit64_pair {
+  uint64_t soft, hard;
+};
+
+static long set(int resource, uint64_t value) {
+  struct rlimit64_pair both = {value, value};
+  return SYS(prlimit64, 0, resource, &both, 0);
+}
+
+long rlimits_apply_fixed(void) {
+  static const int none[] = {RLIMIT_CORE, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO};
+  for (size_t i = 0; i < COUNT_OF(none); i++) {
+    long result = set(none[i], 0);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+long rlimits_apply(const struct task_order *order, struct failure *failure) {
+  const struct {
+    int resource;
+    uint64_t value;
+    const char *name;
+  } limits[] = {
+      {RLIMIT_NOFILE, order->open_files, "openFiles"},
+      {RLIMIT_NPROC, order->processes, "processes"},
+      {RLIMIT_CPU, order->cpu_seconds, "cpuMs"}, /* a backstop a process: the supervisor sums them all and is exact */
+  };
+  for (size_t i = 0; i < COUNT_OF(limits); i++) {
+    long result = set(limits[i].resource, limits[i].value);
+    if (result < 0) return failure_at(failure, limits[i].name, result);
+  }
+  return 0;
+}

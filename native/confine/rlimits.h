@@ -1,0 +1,11 @@
+#ifndef PINFOLD_RLIMITS_H
+#define PINFOLD_RLIMITS_H
+
+#include "control.h"
+
+/* Those that are the same for every run: no core file, no locked memory or message queues, no priority. */
+long rlimits_apply_fixed(void);
+/* Those of this run. After the job's own user namespace is made, so that RLIMIT_NPROC counts there. */
+long rlimits_apply(const struct task_order *order, struct failure *failure);
+
+#endif
