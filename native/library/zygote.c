@@ -1,0 +1,129 @@
+/* The zygote: forks a process on request, which comes out of pinfold_zygote as pid 1 of a new pid namespace. */
+#include <asm/errno.h>
+#include <linux/sched.h>
+
+#include "../confine/mounts.h"
+#include "../include/pinfold.h"
+#include "inside.h"
+
+enum { FD_CONTROL, FD_STDIN, FD_STDOUT, FD_STDERR, FD_COUNT };
+
+/* Receives what every job gets. The kernel keeps a packet whole, so a size that differs is a fault. */
+static bool receive_setup(int socket) {
+  static unsigned char packet[sizeof(struct serve_order) + sizeof inside.filter + sizeof inside.writable];
+  struct serve_order order;
+  long got = socket_receive(socket, packet, sizeof packet, NULL, 0, NULL, true);
+  if (got < (long)sizeof order) return false;
+  memcpy(&order, packet, sizeof order);
+  size_t filter_bytes = order.filter_count * sizeof(struct sock_filter);
+  if (order.kind != ORDER_SERVE || order.filter_count > FILTER_MAX || order.writable_bytes > WRITABLE_MAX ||
+      (size_t)got != sizeof order + filter_bytes + order.writable_bytes)
+    return false;
+  inside.job_id = order.job_id;
+  inside.filter_count = order.filter_count;
+  inside.writable_bytes = order.writable_bytes;
+  memcpy(inside.filter, packet + sizeof order, filter_bytes);
+  memcpy(inside.writable, packet + sizeof order + filter_bytes, order.writable_bytes);
+  return true;
+}
+
+/* A sibling of the zygote, not its child: the supervisor itself waits for it, and a zygote's end harms no job. The C
+ * library does not learn of this fork; the process only mounts, lets the interpreter fork once more, and then waits. */
+static long fork_sibling(void) { return SYS(clone, CLONE_PARENT | CLONE_NEWPID, 0, 0, 0, 0); }
+
+static long take_place(void *context, struct failure *failure) {
+  const int *fds = context;
+  (void)failure;
+  long result = 0;
+  /* The control descriptor goes to 3 last: that closes this copy of the zygote's own socket. */
+  static const struct {
+    int from, to;
+  } moves[] = {{FD_STDIN, 0}, {FD_STDOUT, 1}, {FD_STDERR, 2}, {FD_CONTROL, CONTROL_SOCKET}};
+  for (size_t i = 0; result >= 0 && i < COUNT_OF(moves); i++) result = SYS(dup3, fds[moves[i].from], moves[i].to, 0);
+  return result < 0 ? result : SYS(close_range, CONTROL_SOCKET + 1, ~0u, 0);
+}
+
+static long await_control_group(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  struct enter_order order;
+  long result = descriptor_read_all(CONTROL_SOCKET, &order, sizeof order);
+  return result < 0 ? result : order.kind == ORDER_ENTER ? 0 : -EPROTO;
+}
+
+static long own_session(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  long result = SYS(setsid);
+  return result < 0 ? result : 0;
+}
+
+static long own_namespaces(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  return SYS(unshare, CLONE_NEWNS | CLONE_NEWIPC);
+}
+
+static long own_cgroup_namespace(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  return SYS(unshare, CLONE_NEWCGROUP);
+}
+
+static uint64_t scratch_bytes;
+
+static long make_scratch(void *context, struct failure *failure) {
+  (void)context;
+  return mounts_scratch(scratch_bytes, inside.job_id, failure);
+}
+
+static long make_proc(void *context, struct failure *failure) {
+  (void)context;
+  return mounts_proc(failure);
+}
+
+static long hide_inside(void *context, struct failure *failure) {
+  (void)context;
+  return mounts_hide_inside(failure);
+}
+
+/* The first half of enter: what pid 1 does for the whole pid namespace. The second half is the job's, in job.c. */
+static const struct step enter_as_init[] = {
+    {STEP_DESCRIPTORS, take_place},
+    {STEP_CONTROL_GROUP, await_control_group},
+    {STEP_SESSION, own_session},
+    {STEP_MOUNT_NAMESPACE, own_namespaces},
+    {STEP_CGROUP_NAMESPACE, own_cgroup_namespace},
+    {STEP_SCRATCH, make_scratch},
+    {STEP_PROC, make_proc},
+    {STEP_VIEW, hide_inside},
+};
+
+static void become_init(int *fds) {
+  struct failure failure = {0};
+  if (steps_run(enter_as_init, COUNT_OF(enter_as_init), STAGE_ENTER, fds, &failure) == 0) return;
+  /* Before the first step is through, the control socket is still where it was received. */
+  report_failure(failure.step == STEP_DESCRIPTORS ? fds[FD_CONTROL] : CONTROL_SOCKET, &failure);
+  leave(1);
+}
+
+int pinfold_zygote(int fd) {
+  report(fd, MESSAGE_READY, 0);
+  if (!receive_setup(fd)) return -1;
+  for (;;) {
+    struct fork_order order;
+    int fds[FD_COUNT];
+    long got = socket_receive(fd, &order, sizeof order, fds, FD_COUNT, NULL, true);
+    bool whole = got == (long)sizeof order && order.kind == ORDER_FORK && fds[FD_COUNT - 1] >= 0;
+    scratch_bytes = whole ? order.scratch_bytes : 0;
+    long pid = whole ? fork_sibling() : -EPROTO;
+    if (pid == 0) {
+      become_init(fds);
+      return 0;
+    }
+    /* Each later fork would inherit these: closed before the next request is read. */
+    for (size_t i = 0; i < FD_COUNT; i++) descriptor_close(&fds[i]);
+    if (!whole) return -1;
+    report(fd, MESSAGE_FORKED, (int32_t)pid);
+  }
+}
