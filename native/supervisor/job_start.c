@@ -1,0 +1,187 @@
+/* From a free place to code that runs. */
+#include <asm/errno.h>
+#include <linux/mman.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "../confine/control_groups.h"
+#include "../confine/descriptors.h"
+#include "host.h"
+#include "job.h"
+#include "loop.h"
+#include "zygote.h"
+
+#define SO_PASSCRED_OPTION 16
+
+void job_close_descriptors(struct job *job) {
+  descriptor_close(&job->control);
+  descriptor_close(&job->main_process);
+  descriptor_close(&job->proc);
+  descriptor_close(&job->scratch);
+  streams_close(job);
+}
+
+/* PARKED bears the sender's pid as the kernel knows it. */
+static long open_control(struct job *job, int *child) {
+  int pair[2], on = 1;
+  long result = SYS(socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+  if (result < 0) return result;
+  job->control = pair[0];
+  *child = pair[1];
+  result = SYS(setsockopt, job->control, SOL_SOCKET, SO_PASSCRED_OPTION, &on, sizeof on);
+  if (result == 0) result = loop_add(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ);
+  return result;
+}
+
+long job_open(struct job *job) {
+  int child[4] = {-1, -1, -1, -1};
+  long result = open_control(job, &child[0]);
+  if (result == 0) result = streams_open(job, child + 1);
+  if (result == 0) result = zygote_fork(job->spare_scratch_bytes, child);
+  for (size_t i = 0; i < COUNT_OF(child); i++) descriptor_close(&child[i]);
+  if (result < 0) job_close_descriptors(job);
+  else job->state = JOB_FORKING;
+  return result;
+}
+
+static long join_group(struct job *job) {
+  job->group = control_group_acquire();
+  bool wanted = control_groups_version(CONTROLLER_MEMORY) || control_groups_version(CONTROLLER_PIDS) ||
+                control_groups_version(CONTROLLER_CPU);
+  if (job->group < 0) return wanted ? -EAGAIN : 0;
+  long result = control_group_attach(job->group, job->pid);
+  if (result < 0) return result;
+  job->memory_event = control_group_memory_event(job->group);
+  if (job->memory_event >= 0)
+    loop_add(job->memory_event, SOURCE_JOB_MEMORY, job_index(job), job->generation, INTEREST_READ);
+  return 0;
+}
+
+void job_forked(struct job *job, int pid) {
+  job->pid = pid;
+  job->state = JOB_ENTERING;
+  long result = job->reason == REASON_NONE ? join_group(job) : 0;
+  if (result < 0 && result != -ESRCH) job_fail(job, &(struct failure){STAGE_ENTER, STEP_CONTROL_GROUP, (int32_t)-result, ""});
+  if (job->reason != REASON_NONE || job->failed) {
+    job_kill(job, job->reason);
+    return;
+  }
+  const struct enter_order order = {ORDER_ENTER};
+  socket_send(job->control, &order, sizeof order, NULL, 0);
+}
+
+bool job_keep_task(struct job *job, const unsigned char *task, size_t length) {
+  job->task_length = length ? length : 1;
+  long room = SYS(mmap, 0, job->task_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room < 0 && room > -4096) return false;
+  job->task = (unsigned char *)room;
+  memcpy(job->task, task, length);
+  job->task_length = length;
+  return true;
+}
+
+/* Writes what the socket takes now. */
+static void send_task(struct job *job, const unsigned char *task, size_t length) {
+  while (job->task_sent < length) {
+    long put = SYS(sendto, job->control, task + job->task_sent, length - job->task_sent, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+    if (put == -EINTR) continue;
+    if (put < 0) break; /* full, or the job is gone, which its end will tell */
+    job->task_sent += (size_t)put;
+  }
+}
+
+static void give_task_back(struct job *job) {
+  if (job->task) SYS(munmap, job->task, job->task_length ? job->task_length : 1);
+  job->task = NULL;
+}
+
+static void begin_group(struct job *job) {
+  if (job->group < 0) return;
+  const struct group_limits limits = {job->limits.memory_bytes, job->limits.processes + 1};
+  /* The kernel refuses a limit that the parked job already exceeds. */
+  if (control_group_begin(job->group, &limits) < 0) job_kill(job, REASON_MEMORY);
+}
+
+void job_hand(struct job *job, const unsigned char *task, size_t length) {
+  job->state = JOB_HANDED;
+  job->order = (struct task_order){
+      .kind = ORDER_TASK,
+      .processes = job->limits.processes,
+      .open_files = job->limits.open_files,
+      .cpu_seconds = (uint32_t)(job->limits.cpu_ns / 1000000000u + 2),
+      .task_length = length,
+  };
+  begin_group(job);
+  limits_begin(job);
+  streams_begin(job);
+  /* A small structure into an empty socket: never cut. */
+  SYS(sendto, job->control, &job->order, sizeof job->order, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+  send_task(job, task, length);
+  if (job->task_sent == length) {
+    give_task_back(job);
+    return;
+  }
+  if (!job->task && !job_keep_task(job, task, length)) {
+    job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_TASK, ENOMEM, ""});
+    return;
+  }
+  loop_change(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ | INTEREST_WRITE);
+}
+
+static void parked(struct job *job, int32_t landlock_abi, int sender) {
+  if (job->state != JOB_ENTERING) return;
+  job->main_process = (int)SYS(pidfd_open, sender, 0);
+  job->state = JOB_PARKED;
+  supervisor_spare_parked(job, landlock_abi);
+}
+
+static void started(struct job *job) {
+  if (job->state != JOB_HANDED) return;
+  job->state = JOB_RUNNING;
+  host_empty_frame(FRAME_STARTED, job->run);
+  if (job->pending_signal) SYS(pidfd_send_signal, job->main_process, job->pending_signal, 0, 0);
+}
+
+static void handle_message(struct job *job, const struct message *message, int sender) {
+  switch (message->kind) {
+    case MESSAGE_PARKED: parked(job, message->value, sender); break;
+    case MESSAGE_STARTED: started(job); break;
+    case MESSAGE_FAILED: job_fail(job, &message->failure); break;
+    case MESSAGE_ENDED:
+      job->ended = true;
+      job->end_status = message->value;
+      break;
+    default: job_kill(job, REASON_SIGNALED);
+  }
+}
+
+static void read_messages(struct job *job) {
+  while (job->control >= 0) {
+    int sender = 0;
+    long got = socket_receive(job->control, job->inbox + job->inbox_length, sizeof job->inbox - job->inbox_length, NULL, 0,
+                              &sender, false);
+    if (got == -EAGAIN) return;
+    if (got <= 0) {
+      descriptor_close(&job->control); /* what it means is told when pid 1 is reaped */
+      return;
+    }
+    job->inbox_length += (size_t)got;
+    if (job->inbox_length < sizeof job->inbox) continue;
+    struct message message;
+    memcpy(&message, job->inbox, sizeof message);
+    job->inbox_length = 0;
+    message.failure.detail[sizeof message.failure.detail - 1] = 0;
+    handle_message(job, &message, sender);
+  }
+}
+
+void job_control_ready(struct job *job, unsigned events) {
+  if ((events & INTEREST_WRITE) && job->task) {
+    send_task(job, job->task, job->task_length);
+    if (job->task_sent == job->task_length) {
+      give_task_back(job);
+      loop_change(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ);
+    }
+  }
+  read_messages(job);
+}

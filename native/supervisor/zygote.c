@@ -1,0 +1,304 @@
+#include "zygote.h"
+
+#include <asm/errno.h>
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <linux/sched.h>
+#include <sys/socket.h>
+
+#include "../confine/descriptors.h"
+#include "child.h"
+#include "host.h"
+#include "loop.h"
+
+#define START_LIMIT_NS 55000000000ull
+#define LOG_BYTES 8192
+#define ZYGOTE_SOCKET 3
+#define HOST_NAME "pinfold"
+
+struct zygote zygote = {ZYGOTE_NONE, 0, -1, -1, -1, 0, {0, 0, false}};
+
+/* The end of what it wrote to stdout and stderr: why it could not start, in the interpreter's own words. */
+static char log_text[LOG_BYTES];
+static size_t log_length;
+static bool failure_known;
+static struct failure failure_told;
+static const struct configuration *configured;
+
+/* --- in the child --- */
+
+static void tell(enum message_kind kind, const struct failure *failure) {
+  struct message message = {.kind = (uint32_t)kind};
+  if (failure) message.failure = *failure;
+  socket_send(ZYGOTE_SOCKET, &message, sizeof message, NULL, 0);
+}
+
+static long enter_user_namespace(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  return SYS(unshare, CLONE_NEWUSER);
+}
+
+static long await_map(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  uint32_t order = 0;
+  tell(MESSAGE_MAP, NULL);
+  long got = socket_receive(ZYGOTE_SOCKET, &order, sizeof order, NULL, 0, NULL, true);
+  if (got != sizeof order || order != ORDER_MAPPED) return got < 0 ? got : -EPERM;
+  return ids_become_root(zygote.ids.separate);
+}
+
+static long enter_network(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  return configured->flags & CONFIGURATION_NETWORK ? 0 : SYS(unshare, CLONE_NEWNET);
+}
+
+static long enter_ipc(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  return SYS(unshare, CLONE_NEWIPC);
+}
+
+static long enter_uts(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  long result = SYS(unshare, CLONE_NEWUTS);
+  return result < 0 ? result : SYS(sethostname, HOST_NAME, sizeof HOST_NAME - 1);
+}
+
+static long collect(struct failure *failure) {
+  return mounts_collect(configured->view, configured->view_count, failure);
+}
+
+static long collect_as_root(void *unused, struct failure *failure) {
+  (void)unused;
+  return zygote.ids.separate ? collect(failure) : 0;
+}
+
+static long collect_unprivileged(void *unused, struct failure *failure) {
+  (void)unused;
+  return zygote.ids.separate ? 0 : collect(failure);
+}
+
+static long make_view(void *unused, struct failure *failure) {
+  (void)unused;
+  return mounts_view(configured->view, configured->view_count, failure);
+}
+
+static long own_session(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  long result = SYS(setsid);
+  return result < 0 ? result : 0;
+}
+
+static long no_new_privs(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  return SYS(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* Again: the change of ids above has cleared it. */
+static long die_with_supervisor(void *unused, struct failure *failure) {
+  (void)unused;
+  (void)failure;
+  return SYS(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+static long exec_interpreter(void *unused, struct failure *failure) {
+  (void)unused;
+  return failure_at(failure, configured->executable,
+                    SYS(execve, configured->executable, configured->argv, configured->env));
+}
+
+/* Confinement that all jobs of a zygote share. What is a job's own is in library/zygote.c and library/job.c. */
+static const struct step root_steps[] = {
+    {STEP_SESSION, own_session},
+    {STEP_VIEW, collect_as_root},
+    {STEP_USER_NAMESPACE, enter_user_namespace},
+    {STEP_ID_MAP, await_map},
+    {STEP_NETWORK_NAMESPACE, enter_network},
+    {STEP_IPC_NAMESPACE, enter_ipc},
+    {STEP_UTS_NAMESPACE, enter_uts},
+    {STEP_MOUNT_NAMESPACE, mounts_enter},
+    {STEP_VIEW, collect_unprivileged},
+    {STEP_PIVOT_ROOT, mounts_new_root},
+    {STEP_VIEW, make_view},
+    {STEP_PRIVATE_ROOT, mounts_seal_root},
+    {STEP_NO_NEW_PRIVS, no_new_privs},
+    {STEP_SESSION, die_with_supervisor},
+    {STEP_EXEC, exec_interpreter},
+};
+
+static void child_main(const int fds[4]) {
+  struct failure failure = {0};
+  if (child_place_descriptors(fds, 4) < 0) SYS(exit_group, 1);
+  steps_run(root_steps, COUNT_OF(root_steps), STAGE_ROOT, NULL, &failure);
+  tell(MESSAGE_FAILED, &failure);
+  SYS(exit_group, 1);
+}
+
+/* --- in the supervisor --- */
+
+static void forget_start_failure(void) {
+  log_length = 0;
+  failure_known = false;
+}
+
+/* An interpreter finds what it will find in a job: pipes. stdin is at its end. */
+static long open_pipes(int *input, int *log_read, int *log_write) {
+  int in[2], log[2];
+  long result = SYS(pipe2, in, O_CLOEXEC);
+  if (result < 0) return result;
+  SYS(close, in[1]);
+  *input = in[0];
+  result = SYS(pipe2, log, O_CLOEXEC);
+  if (result < 0) return result;
+  *log_read = log[0];
+  *log_write = log[1];
+  SYS(fcntl, log[0], F_SETFL, O_NONBLOCK);
+  return 0;
+}
+
+static long fork_zygote(uint32_t supervisor_pid) {
+  int pair[2] = {-1, -1}, input = -1, log_write = -1;
+  long result = SYS(socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+  if (result == 0) result = open_pipes(&input, &zygote.log, &log_write);
+  if (result == 0) result = child_fork(supervisor_pid);
+  if (result == 0) child_main((int[]){input, log_write, log_write, pair[1]});
+  descriptor_close(&input);
+  descriptor_close(&log_write);
+  descriptor_close(&pair[1]);
+  zygote.socket = pair[0];
+  return result;
+}
+
+void zygote_start(const struct configuration *configuration, uint32_t supervisor_pid) {
+  configured = configuration;
+  forget_start_failure();
+  zygote.generation++;
+  zygote.ids = host_ids_choose(supervisor_pid);
+  zygote.deadline_ns = clock_ns() + START_LIMIT_NS;
+  long pid = fork_zygote(supervisor_pid);
+  if (pid > 0) {
+    zygote.pid = (int)pid;
+    zygote.state = ZYGOTE_STARTING;
+    loop_add(zygote.socket, SOURCE_ZYGOTE, 0, zygote.generation, INTEREST_READ);
+    loop_add(zygote.log, SOURCE_ZYGOTE_LOG, 0, zygote.generation, INTEREST_READ);
+    return;
+  }
+  descriptor_close(&zygote.socket);
+  descriptor_close(&zygote.log);
+  host_failed(0, &(struct failure){STAGE_RESOURCES, STEP_SPAWN, (int32_t)-pid, ""}, "");
+}
+
+long zygote_fork(uint64_t bytes, const int fds[4]) {
+  struct fork_order order = {ORDER_FORK, 0, bytes};
+  long sent = socket_send(zygote.socket, &order, sizeof order, fds, 4);
+  return sent < 0 ? sent : 0;
+}
+
+static void answer_map(void) {
+  long result = ids_map_zygote(zygote.pid, &zygote.ids);
+  uint32_t order = ORDER_MAPPED;
+  if (result == 0) {
+    socket_send(zygote.socket, &order, sizeof order, NULL, 0);
+    return;
+  }
+  failure_known = true;
+  failure_told = (struct failure){STAGE_ROOT, STEP_ID_MAP, (int32_t)-result, ""};
+  SYS(kill, zygote.pid, SIGKILL);
+}
+
+static long send_setup(void) {
+  static unsigned char packet[sizeof(struct serve_order) + FILTER_MAX * sizeof(struct sock_filter) + WRITABLE_MAX];
+  struct serve_order order = {ORDER_SERVE, zygote.ids.separate ? 1 : 0, configured->filter_count,
+                              configured->writable_bytes};
+  size_t filter_bytes = configured->filter_count * sizeof(struct sock_filter);
+  memcpy(packet, &order, sizeof order);
+  memcpy(packet + sizeof order, configured->filter, filter_bytes);
+  memcpy(packet + sizeof order + filter_bytes, configured->writable, configured->writable_bytes);
+  return socket_send(zygote.socket, packet, sizeof order + filter_bytes + configured->writable_bytes, NULL, 0);
+}
+
+static void handle_message(const struct message *message, const struct zygote_events *events) {
+  switch (message->kind) {
+    case MESSAGE_MAP: answer_map(); break;
+    case MESSAGE_READY:
+      if (zygote.state != ZYGOTE_STARTING || send_setup() < 0) break;
+      zygote.state = ZYGOTE_READY;
+      events->ready();
+      break;
+    case MESSAGE_FORKED: events->forked(message->value); break;
+    case MESSAGE_FAILED:
+      failure_known = true;
+      failure_told = message->failure;
+      failure_told.detail[sizeof failure_told.detail - 1] = 0;
+      break;
+    default: SYS(kill, zygote.pid, SIGKILL);
+  }
+}
+
+void zygote_readable(const struct zygote_events *events) {
+  while (zygote.socket >= 0) {
+    struct message message;
+    long got = socket_receive(zygote.socket, &message, sizeof message, NULL, 0, NULL, false);
+    if (got == -EAGAIN) return;
+    if (got == sizeof message) {
+      handle_message(&message, events);
+      continue;
+    }
+    descriptor_close(&zygote.socket); /* its end of file; what it means is told when it is reaped */
+    SYS(kill, zygote.pid, SIGKILL);
+  }
+}
+
+void zygote_log_readable(void) {
+  char more[4096];
+  long got;
+  while (zygote.log >= 0 && (got = SYS(read, zygote.log, more, sizeof more)) != -EAGAIN) {
+    if (got <= 0) {
+      descriptor_close(&zygote.log);
+      return;
+    }
+    size_t size = (size_t)got, room = sizeof log_text - 1 - log_length;
+    if (size > room) {
+      size_t drop = size - room < log_length ? size - room : log_length;
+      memmove(log_text, log_text + drop, log_length - drop);
+      log_length -= drop;
+    }
+    memcpy(log_text + log_length, more, size);
+    log_length += size;
+  }
+}
+
+void zygote_reaped(int status, const struct zygote_events *events) {
+  zygote_readable(events);
+  zygote_log_readable();
+  enum zygote_state before = zygote.state;
+  zygote.state = ZYGOTE_NONE;
+  zygote.pid = -1;
+  descriptor_close(&zygote.socket);
+  descriptor_close(&zygote.log);
+  if (before == ZYGOTE_READY) {
+    events->lost(status);
+    return;
+  }
+  log_text[log_length] = 0;
+  if (failure_known) events->failed(&failure_told, failure_told.detail);
+  else
+    events->failed(&(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, (int32_t)(status & 0x7f ? EINTR : ECHILD), ""},
+                   log_length < FAILED_DETAIL_MAX ? log_text : log_text + (log_length - FAILED_DETAIL_MAX));
+}
+
+void zygote_check_deadline(uint64_t now_ns) {
+  if (zygote.state != ZYGOTE_STARTING || now_ns < zygote.deadline_ns) return;
+  failure_known = true;
+  failure_told = (struct failure){STAGE_ZYGOTE, STEP_DEADLINE, ETIMEDOUT, "the interpreter did not get ready"};
+  SYS(kill, zygote.pid, SIGKILL);
+  zygote.deadline_ns = UINT64_MAX;
+}
