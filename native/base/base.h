@@ -32,6 +32,8 @@ struct text *text_add_bytes(struct text *text, const char *more, size_t length);
 
 bool text_equal(const char *left, const char *right);
 bool text_starts(const char *text, const char *prefix);
+/* The beginning of the next line, or the end. */
+const char *text_next_line(const char *at);
 /* Reads decimal digits at `*at` and moves past them; false where there is none, or the number passes 2^63. */
 bool text_number(const char **at, uint64_t *number);
 

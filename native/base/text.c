@@ -45,3 +45,8 @@ bool text_number(const char **at, uint64_t *number) {
   *number = value;
   return true;
 }
+
+const char *text_next_line(const char *at) {
+  while (*at && *at != '\n') at++;
+  return *at ? at + 1 : at;
+}

@@ -3,7 +3,6 @@
 #include <asm/errno.h>
 #include <linux/capability.h>
 #include <linux/poll.h>
-#include <linux/prctl.h>
 #include <signal.h>
 #include <linux/wait.h>
 
@@ -13,10 +12,11 @@
 
 #define REMOTE_CLOSED 0x2000 /* POLLRDHUP */
 
+/* Everything is blocked: the interpreter left handlers, and only for those would pid 1 take a signal from inside. */
 static int watch_children(void) {
-  uint64_t mask = 1ull << (SIGCHLD - 1);
-  SYS(rt_sigprocmask, SIG_BLOCK, &mask, 0, sizeof mask);
-  return (int)SYS(signalfd4, -1, &mask, sizeof mask, 0);
+  const uint64_t every = ~0ull, children = 1ull << (SIGCHLD - 1);
+  SYS(rt_sigprocmask, SIG_BLOCK, &every, 0, sizeof every);
+  return (int)SYS(signalfd4, -1, &children, sizeof children, 0);
 }
 
 /* Reaps all that has ended; true when the main process is among them. */
@@ -40,8 +40,6 @@ static void end_the_rest(void) {
 void pinfold_init(int pid) {
   int status = 0;
   int children = pid > 0 ? watch_children() : -1;
-  /* Not traceable, nor visible in /proc, by anybody inside: same id or not (ptrace(2), "dumpable"). */
-  SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   /* What is left of its privileges is to end a job that has another id. */
   if (children < 0 || capabilities_keep(1ull << CAP_KILL) < 0) {
     report_failure(CONTROL_SOCKET, &(struct failure){STAGE_ENTER, STEP_SESSION, pid > 0 ? EPERM : EAGAIN, "init"});

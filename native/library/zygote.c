@@ -1,5 +1,6 @@
 /* The zygote: forks a process on request, which comes out of pinfold_zygote as pid 1 of a new pid namespace. */
 #include <asm/errno.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 
 #include "../confine/mounts.h"
@@ -58,6 +59,14 @@ static long own_session(void *context, struct failure *failure) {
   return result < 0 ? result : 0;
 }
 
+/* Neither traceable by anybody inside, same id or not, nor visible in /proc (ptrace(2), "dumpable"). Before the job is
+ * forked, so that there is no moment at which it could be; the job takes it back for itself. */
+static long not_dumpable(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  return SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 static long own_namespaces(void *context, struct failure *failure) {
   (void)context;
   (void)failure;
@@ -97,6 +106,7 @@ static const struct step enter_as_init[] = {
     {STEP_SCRATCH, make_scratch},
     {STEP_PROC, make_proc},
     {STEP_VIEW, hide_inside},
+    {STEP_SESSION, not_dumpable},
 };
 
 static void become_init(int *fds) {

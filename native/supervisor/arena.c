@@ -8,6 +8,7 @@ size_t arena_size_for(size_t frame_length) { return frame_length * 16 + 4096; }
 
 long arena_open(struct arena *arena, size_t size) {
   long room = SYS(mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  arena->start = NULL;
   if (room < 0 && room > -4096) return room;
   arena->start = arena->at = (char *)room;
   arena->end = arena->start + size;

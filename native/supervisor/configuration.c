@@ -59,21 +59,26 @@ static bool list_writable(struct configuration *configuration) {
   return true;
 }
 
+static long read_fields(struct configuration *configuration, struct arena *arena, struct reader *reader) {
+  uint32_t version = read_u32(reader);
+  const char *package = read_string(reader, &arena->at, arena->end);
+  if (reader->bad || version != PROTOCOL_VERSION || !text_equal(package, PINFOLD_VERSION)) return -ESTALE;
+  configuration->flags = read_u32(reader);
+  configuration->warm = read_u32(reader);
+  configuration->scratch_bytes = read_u64(reader);
+  read_view(configuration, arena, reader);
+  configuration->executable = read_string(reader, &arena->at, arena->end);
+  configuration->argv = arena_read_strings(arena, reader);
+  configuration->env = arena_read_strings(arena, reader);
+  read_filter(configuration, arena, reader);
+  return read_done(reader) && configuration->warm <= WARM_MAX && list_writable(configuration) ? 0 : -EPROTO;
+}
+
 long configuration_read(struct configuration *configuration, const unsigned char *payload, size_t length) {
   struct arena arena;
   struct reader reader = {payload, payload + length, false};
   long result = arena_open(&arena, arena_size_for(length));
-  if (result < 0) return result;
-  uint32_t version = read_u32(&reader);
-  const char *package = read_string(&reader, &arena.at, arena.end);
-  if (reader.bad || version != PROTOCOL_VERSION || !text_equal(package, PINFOLD_VERSION)) return -ESTALE;
-  configuration->flags = read_u32(&reader);
-  configuration->warm = read_u32(&reader);
-  configuration->scratch_bytes = read_u64(&reader);
-  read_view(configuration, &arena, &reader);
-  configuration->executable = read_string(&reader, &arena.at, arena.end);
-  configuration->argv = arena_read_strings(&arena, &reader);
-  configuration->env = arena_read_strings(&arena, &reader);
-  read_filter(configuration, &arena, &reader);
-  return read_done(&reader) && configuration->warm <= WARM_MAX && list_writable(configuration) ? 0 : -EPROTO;
+  if (result == 0) result = read_fields(configuration, &arena, &reader);
+  if (result < 0) arena_close(&arena);
+  return result;
 }

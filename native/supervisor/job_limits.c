@@ -93,9 +93,9 @@ static void each_process(struct job *job, void (*add)(int proc, const char *pid,
 
 static uint64_t value_of(const char *table, const char *key) {
   uint64_t number = 0;
-  for (const char *at = table; *at; at++) {
-    if ((at != table && at[-1] != '\n') || !text_starts(at, key)) continue;
-    at += strlen(key);
+  for (const char *line = table; *line; line = text_next_line(line)) {
+    if (!text_starts(line, key)) continue;
+    const char *at = line + strlen(key);
     while (*at == ' ') at++;
     return text_number(&at, &number) ? number : 0;
   }

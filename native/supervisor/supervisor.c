@@ -25,13 +25,10 @@ static struct configuration configuration;
 static uint32_t own_pid;
 static int signals;
 static bool configured, ready_told, spares_fail, host_gone;
-static bool zygote_respawned;
+static uint32_t zygotes_lost; /* since a job last parked */
 
 /* Pid 1s that ended before the zygote could say their pids. */
-static struct early_end {
-  int pid;
-  uint64_t cpu_ns, peak_bytes;
-} early_ends[REAPED_MEMORY];
+static int early_ends[REAPED_MEMORY];
 static uint32_t early_count;
 
 bool supervisor_has_ids_of_its_own(uint32_t *uid) {
@@ -42,7 +39,8 @@ bool supervisor_has_ids_of_its_own(uint32_t *uid) {
 /* --- runs --- */
 
 static void place_or_fail(struct job *job) {
-  if (zygote.state != ZYGOTE_READY) return; /* it waits */
+  if (zygote.state == ZYGOTE_NONE) zygote_start(&configuration, own_pid); /* given up, or never up: another try */
+  if (zygote.state != ZYGOTE_READY) return;                              /* it waits */
   job->deadline_ns = clock_ns() + ENTER_LIMIT_NS;
   long result = job_open(job);
   if (result == 0) return;
@@ -141,6 +139,7 @@ static void tell_ready(int32_t landlock_abi) {
 }
 
 void supervisor_spare_parked(struct job *job, int32_t landlock_abi) {
+  zygotes_lost = 0;
   if (!ready_told) tell_ready(landlock_abi);
   if (job->run) job_hand(job, job->task, job->task_length);
 }
@@ -148,7 +147,6 @@ void supervisor_spare_parked(struct job *job, int32_t landlock_abi) {
 /* --- the zygote --- */
 
 static void zygote_is_ready(void) {
-  zygote_respawned = false;
   for (uint32_t i = 0; i < jobs_used; i++)
     if (jobs[i].state == JOB_WAITING) place_or_fail(&jobs[i]);
   refill();
@@ -162,10 +160,13 @@ static struct job *oldest_forking(void) {
 }
 
 /* It may have ended, and been reaped, before this word of it came. */
-static struct early_end *find_early_end(int pid) {
-  for (uint32_t i = 0; i < REAPED_MEMORY; i++)
-    if (early_ends[i].pid == pid) return &early_ends[i];
-  return NULL;
+static bool ended_early(int pid) {
+  for (uint32_t i = 0; i < REAPED_MEMORY; i++) {
+    if (early_ends[i] != pid) continue;
+    early_ends[i] = 0;
+    return true;
+  }
+  return false;
 }
 
 static void zygote_forked(int32_t pid) {
@@ -176,17 +177,20 @@ static void zygote_forked(int32_t pid) {
     job_finish_if_done(job);
     return;
   }
-  struct early_end *early = find_early_end(pid);
+  bool ended = ended_early(pid);
   job_forked(job, pid);
-  if (!early) return;
-  early->pid = 0;
+  if (!ended) return;
   job_control_ready(job, 0);
   job_reaped(job);
 }
 
 static void zygote_failed(const struct failure *failure, const char *detail) {
+  for (uint32_t i = 0; i < jobs_used; i++) {
+    if (jobs[i].state != JOB_WAITING) continue;
+    job_fail(&jobs[i], failure);
+    job_finish_if_done(&jobs[i]);
+  }
   host_failed(0, failure, detail);
-  configured = false;
 }
 
 /* Jobs that are running are the supervisor's own children: they go on. Those that the zygote was asked for start anew. */
@@ -203,7 +207,8 @@ static void zygote_lost(int status) {
     job_finish_if_done(job);
   }
   if (host_gone) return;
-  zygote_start(&configuration, own_pid);
+  if (++zygotes_lost <= TRIES_MAX) zygote_start(&configuration, own_pid);
+  else zygote_failed(&(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, ECHILD, ""}, "it is lost again and again");
 }
 
 static const struct zygote_events zygote_events = {zygote_is_ready, zygote_forked, zygote_failed, zygote_lost};
@@ -276,7 +281,7 @@ static void child_ended(int pid, int status, const struct kernel_rusage *usage) 
   } else if (pid == zygote.pid) {
     zygote_reaped(status, &zygote_events);
   } else if (!ask_reaped(pid, status)) {
-    early_ends[early_count++ % REAPED_MEMORY] = (struct early_end){pid, cpu_ns, peak_bytes};
+    early_ends[early_count++ % REAPED_MEMORY] = pid;
   }
 }
 
