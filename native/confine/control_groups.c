@@ -11,7 +11,9 @@
 struct group {
   bool taken;
   int directory[CONTROLLER_COUNT];
+  int entrance[CONTROLLER_COUNT]; /* cgroup.procs; only one where one directory serves several controllers */
   int memory_event;
+  uint64_t memory_limit;
   uint64_t cpu_base_ns, kills_base;
 };
 
@@ -113,12 +115,14 @@ static void remove_directory(int index, int controller) {
   int *directory = &state.groups[index].directory[controller];
   if (*directory < 0) return;
   descriptor_close(directory);
+  descriptor_close(&state.groups[index].entrance[controller]);
   TEXT(path, PATH_LIMIT + 64);
   group_path(&path, controller, index);
   SYS(unlinkat, AT_FDCWD, path.start, AT_REMOVEDIR);
 }
 
 static void remove_group(int index) {
+  state.groups[index].memory_limit = 0;
   descriptor_close(&state.groups[index].memory_event);
   for (int i = 0; i < CONTROLLER_COUNT; i++) remove_directory(index, i);
 }
@@ -135,6 +139,13 @@ static int open_memory_event(int directory) {
   return event < 0 ? -1 : event;
 }
 
+/* Version 2 has one directory for all controllers: it is entered once. */
+static bool serves_already(int index, int controller) {
+  for (int i = 0; i < controller; i++)
+    if (state.version[i] == 2 && state.version[controller] == 2 && state.groups[index].entrance[i] >= 0) return true;
+  return false;
+}
+
 static long make_directory(int index, int controller) {
   TEXT(path, PATH_LIMIT + 64);
   group_path(&path, controller, index);
@@ -143,9 +154,15 @@ static long make_directory(int index, int controller) {
   result = SYS(openat, AT_FDCWD, path.start, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   if (result < 0) return result;
   state.groups[index].directory[controller] = (int)result;
+  if (!serves_already(index, controller)) {
+    result = SYS(openat, state.groups[index].directory[controller], "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+    if (result < 0) return result;
+    state.groups[index].entrance[controller] = (int)result;
+  }
+  int directory = state.groups[index].directory[controller];
   if (controller != CONTROLLER_MEMORY) return 0;
-  if (state.version[controller] == 1) state.groups[index].memory_event = open_memory_event((int)result);
-  else file_write_text((int)result, "memory.oom.group", "1");
+  if (state.version[controller] == 1) state.groups[index].memory_event = open_memory_event(directory);
+  else file_write_text(directory, "memory.oom.group", "1");
   return 0;
 }
 
@@ -165,7 +182,7 @@ static long make_group(int index) {
 static void forget_groups(void) {
   for (int i = 0; i < GROUPS_MAX; i++) {
     state.groups[i].memory_event = -1;
-    for (int j = 0; j < CONTROLLER_COUNT; j++) state.groups[i].directory[j] = -1;
+    for (int j = 0; j < CONTROLLER_COUNT; j++) state.groups[i].directory[j] = state.groups[i].entrance[j] = -1;
   }
 }
 
@@ -204,12 +221,16 @@ int control_group_acquire(void) {
   return -1;
 }
 
-long control_group_attach(int index, int pid) {
-  TEXT(text, 24);
-  text_add_number(&text, (uint64_t)pid);
-  for (int i = 0; i < CONTROLLER_COUNT; i++) {
-    if (!state.version[i]) continue;
-    long result = file_write(state.groups[index].directory[i], "cgroup.procs", text.start, text.length);
+size_t control_group_entrances(int index, int entrances[CONTROLLER_COUNT]) {
+  size_t count = 0;
+  for (int i = 0; i < CONTROLLER_COUNT; i++)
+    if (state.groups[index].entrance[i] >= 0) entrances[count++] = state.groups[index].entrance[i];
+  return count;
+}
+
+long control_group_enter(const int *entrances, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    long result = SYS(write, entrances[i], "0", 1);
     if (result < 0) return result;
   }
   return 0;
@@ -247,17 +268,19 @@ static uint64_t kills(const struct group *group) {
   return read_number(directory, "memory.events", "oom_kill ", 0);
 }
 
-static long limit_memory(const struct group *group, uint64_t bytes) {
+static long limit_memory(struct group *group, uint64_t bytes) {
   int directory = group->directory[CONTROLLER_MEMORY];
   if (state.version[CONTROLLER_MEMORY] == 2) {
     file_write_text(directory, "memory.swap.max", "0"); /* absent without swap accounting */
     return write_number(directory, "memory.max", bytes);
   }
   write_number(directory, "memory.max_usage_in_bytes", 0);
+  if (group->memory_limit == bytes) return 0;
   /* Memory and swap together may never be less than memory: raise that first, where it is accounted for at all. */
   file_write_text(directory, "memory.memsw.limit_in_bytes", "-1");
   long result = write_number(directory, "memory.limit_in_bytes", bytes);
   write_number(directory, "memory.memsw.limit_in_bytes", bytes);
+  group->memory_limit = result == 0 ? bytes : 0;
   return result;
 }
 
@@ -272,13 +295,22 @@ long control_group_begin(int index, const struct group_limits *limits) {
   return result;
 }
 
+#define PEAK_OF_ONE 2 /* pid 1 and the job's only process: whoever comes next can't have less */
+
+/* Peaks of version 2, and that of version 1's processes, can't be set back to zero: new groups for the next job, where it
+ * matters. Version 1's memory can. */
+static bool is_spent(const struct group *group, int controller) {
+  if (state.version[controller] == 2) return true;
+  if (controller != CONTROLLER_PIDS || group->directory[controller] < 0) return false;
+  return read_number(group->directory[controller], "pids.peak", "", 0) > PEAK_OF_ONE;
+}
+
 void control_group_release(int index) {
-  state.groups[index].taken = false;
-  /* Peaks of version 2, and that of version 1's processes, can't be set back to zero: new groups for the next job.
-   * Version 1's memory can, and making that one is slow. */
+  struct group *group = &state.groups[index];
+  group->taken = false;
+  if (state.version[CONTROLLER_MEMORY] == 2) descriptor_close(&group->memory_event);
   for (int i = 0; i < CONTROLLER_COUNT; i++)
-    if (state.version[i] == 2 || i == CONTROLLER_PIDS) remove_directory(index, i);
-  if (state.version[CONTROLLER_MEMORY] == 2) descriptor_close(&state.groups[index].memory_event);
+    if (is_spent(group, i)) remove_directory(index, i);
 }
 
 int control_group_memory_event(int index) { return state.groups[index].memory_event; }

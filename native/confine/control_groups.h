@@ -28,7 +28,11 @@ struct group_limits {
 
 /* A free group, or -1 where there are none (or none could be made). */
 int control_group_acquire(void);
-long control_group_attach(int group, int pid);
+/* Descriptors of the files that move whoever writes "0" to them into the group; they stay the group's. How many. */
+size_t control_group_entrances(int group, int entrances[CONTROLLER_COUNT]);
+/* In the process that is to be in the group. The kernel may take tens of milliseconds for it (a grace period of RCU), so
+ * the supervisor doesn't do it itself. */
+long control_group_enter(const int *entrances, size_t count);
 /* Limits, and zero for all that is counted from here. */
 long control_group_begin(int group, const struct group_limits *limits);
 void control_group_release(int group);

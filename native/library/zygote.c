@@ -3,6 +3,7 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 
+#include "../confine/control_groups.h"
 #include "../confine/mounts.h"
 #include "../include/pinfold.h"
 #include "inside.h"
@@ -44,12 +45,19 @@ static long take_place(void *context, struct failure *failure) {
   return result < 0 ? result : SYS(close_range, CONTROL_SOCKET + 1, ~0u, 0);
 }
 
-static long await_control_group(void *context, struct failure *failure) {
+/* First of all, so that everything from here on is counted. */
+static long enter_control_groups(void *context, struct failure *failure) {
   (void)context;
   (void)failure;
   struct enter_order order;
-  long result = descriptor_read_all(CONTROL_SOCKET, &order, sizeof order);
-  return result < 0 ? result : order.kind == ORDER_ENTER ? 0 : -EPROTO;
+  int entrances[CONTROLLER_COUNT];
+  long got = socket_receive(CONTROL_SOCKET, &order, sizeof order, entrances, CONTROLLER_COUNT, NULL, true);
+  if (got != sizeof order || order.kind != ORDER_ENTER) return got < 0 ? got : -EPROTO;
+  size_t count = 0;
+  while (count < CONTROLLER_COUNT && entrances[count] >= 0) count++;
+  long result = control_group_enter(entrances, count);
+  for (size_t i = 0; i < count; i++) descriptor_close(&entrances[i]);
+  return result;
 }
 
 static long own_session(void *context, struct failure *failure) {
@@ -99,7 +107,7 @@ static long hide_inside(void *context, struct failure *failure) {
 /* The first half of enter: what pid 1 does for the whole pid namespace. The second half is the job's, in job.c. */
 static const struct step enter_as_init[] = {
     {STEP_DESCRIPTORS, take_place},
-    {STEP_CONTROL_GROUP, await_control_group},
+    {STEP_CONTROL_GROUP, enter_control_groups},
     {STEP_SESSION, own_session},
     {STEP_MOUNT_NAMESPACE, own_namespaces},
     {STEP_CGROUP_NAMESPACE, own_cgroup_namespace},

@@ -64,6 +64,8 @@ void job_finish_if_done(struct job *job) {
   if (job->run && job->failed && job->reason == REASON_NONE) host_failed(job->run, &job->failure, job->failure.detail);
   else if (job->run) tell_end(job);
   else if (job->failed) supervisor_spare_failed(&job->failure);
+  /* First the news: the kernel may take its time for a group's removal. A host that is gone is noticed by the loop. */
+  host_flush();
   if (job->group >= 0) control_group_release(job->group);
   job_free(job);
   supervisor_place_free();

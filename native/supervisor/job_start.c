@@ -33,10 +33,32 @@ static long open_control(struct job *job, int *child) {
   return result;
 }
 
+static long join_group(struct job *job) {
+  if (job->group >= 0) return 0; /* from a zygote that is gone */
+  job->group = control_group_acquire();
+  bool wanted = control_groups_version(CONTROLLER_MEMORY) || control_groups_version(CONTROLLER_PIDS) ||
+                control_groups_version(CONTROLLER_CPU);
+  if (job->group < 0) return wanted ? -EAGAIN : 0;
+  job->memory_event = control_group_memory_event(job->group);
+  if (job->memory_event < 0) return 0;
+  return loop_add(job->memory_event, SOURCE_JOB_MEMORY, job_index(job), job->generation, INTEREST_READ);
+}
+
+/* Waits in the socket until pid 1 is there to read it. */
+static long order_enter(struct job *job) {
+  const struct enter_order order = {ORDER_ENTER};
+  int entrances[CONTROLLER_COUNT];
+  size_t count = job->group >= 0 ? control_group_entrances(job->group, entrances) : 0;
+  long sent = socket_send(job->control, &order, sizeof order, entrances, count);
+  return sent < 0 ? sent : 0;
+}
+
 long job_open(struct job *job) {
   int child[4] = {-1, -1, -1, -1};
-  long result = open_control(job, &child[0]);
+  long result = join_group(job);
+  if (result == 0) result = open_control(job, &child[0]);
   if (result == 0) result = streams_open(job, child + 1);
+  if (result == 0) result = order_enter(job);
   if (result == 0) result = zygote_fork(job->spare_scratch_bytes, child);
   for (size_t i = 0; i < COUNT_OF(child); i++) descriptor_close(&child[i]);
   if (result < 0) job_close_descriptors(job);
@@ -44,30 +66,10 @@ long job_open(struct job *job) {
   return result;
 }
 
-static long join_group(struct job *job) {
-  job->group = control_group_acquire();
-  bool wanted = control_groups_version(CONTROLLER_MEMORY) || control_groups_version(CONTROLLER_PIDS) ||
-                control_groups_version(CONTROLLER_CPU);
-  if (job->group < 0) return wanted ? -EAGAIN : 0;
-  long result = control_group_attach(job->group, job->pid);
-  if (result < 0) return result;
-  job->memory_event = control_group_memory_event(job->group);
-  if (job->memory_event >= 0)
-    loop_add(job->memory_event, SOURCE_JOB_MEMORY, job_index(job), job->generation, INTEREST_READ);
-  return 0;
-}
-
 void job_forked(struct job *job, int pid) {
   job->pid = pid;
   job->state = JOB_ENTERING;
-  long result = job->reason == REASON_NONE ? join_group(job) : 0;
-  if (result < 0 && result != -ESRCH) job_fail(job, &(struct failure){STAGE_ENTER, STEP_CONTROL_GROUP, (int32_t)-result, ""});
-  if (job->reason != REASON_NONE || job->failed) {
-    job_kill(job, job->reason);
-    return;
-  }
-  const struct enter_order order = {ORDER_ENTER};
-  socket_send(job->control, &order, sizeof order, NULL, 0);
+  if (job->reason != REASON_NONE || job->failed) job_kill(job, job->reason);
 }
 
 bool job_keep_task(struct job *job, const unsigned char *task, size_t length) {
