@@ -1,0 +1,90 @@
+import type { Choice, Decision, Span, Verdict } from '../../src/policy/decision.js';
+import type { Policy } from '../../src/policy/policy.js';
+import { type Arch, allSyscalls, type Syscall, syscallNumber } from '../../src/policy/syscalls.js';
+
+/** AUDIT_ARCH_... of linux/audit.h, for the two that jobs run on and for some that they don't. */
+export const architectures = {
+  x64: 0xc000003e,
+  arm64: 0xc00000b7,
+  i386: 0x40000003,
+  arm: 0x40000028,
+  riscv64: 0xc00000f3,
+  none: 0,
+} as const;
+
+/** The policy told from its data, one call at a time, without trees or ranges: what a compiled filter has to agree with. */
+export function judge(
+  policy: Policy,
+  arch: Arch,
+  architecture: number,
+  number: number,
+  args: readonly bigint[],
+): Verdict {
+  if (architecture !== architectures[arch]) return 'kill';
+  if (arch === 'x64' && number >= 0x40000000 && number !== 0xffffffff) return 'kill';
+  const call = allSyscalls.find((name) => syscallNumber(name, arch) === number);
+  return call === undefined ? 'ENOSYS' : decide(policy, call, args);
+}
+
+/** Filter return values by verdict: linux/seccomp.h and asm-generic/errno.h. */
+export const returnValues: Readonly<Record<Verdict, number>> = {
+  allow: 0x7fff0000,
+  kill: 0x80000000,
+  EPERM: 0x00050001,
+  EINVAL: 0x00050016,
+  ENOTTY: 0x00050019,
+  ENOSYS: 0x00050026,
+  EOPNOTSUPP: 0x0005005f,
+};
+
+export function decide(policy: Policy, call: Syscall, args: readonly bigint[]): Verdict {
+  let decision: Decision = policy.get(call)?.decision ?? 'ENOSYS';
+  while (typeof decision === 'object') decision = choose(decision, args);
+  return decision;
+}
+
+function choose(choice: Choice, args: readonly bigint[]): Decision {
+  const low = Number(BigInt.asUintN(32, args[choice.argument] ?? 0n));
+  const value = choice.mask === undefined ? low : (low & choice.mask) >>> 0;
+  for (const { values, decision } of choice.cases) if (values.some((span) => holds(span, value))) return decision;
+  return choice.otherwise;
+}
+
+function holds(span: Span, value: number): boolean {
+  return typeof span === 'number' ? span === value : span[0] <= value && value <= span[1];
+}
+
+/** Argument lists at and beside every edge of what decides about the call, each with high halves zero and set. */
+export function edges(decision: Decision): bigint[][] {
+  let lists: bigint[][] = [[0n, 0n, 0n, 0n, 0n, 0n]];
+  for (const [argument, values] of edgeValues(decision)) {
+    lists = lists.flatMap((list) => [...values].map((value) => list.with(argument, value)));
+  }
+  return lists;
+}
+
+const extremes = [0n, 1n, 0x7fffffffn, 0x80000000n, 0xffffffffn];
+const highHalves = [0n, 1n << 32n, 0xffffffffn << 32n];
+
+function edgeValues(decision: Decision, found = new Map<number, Set<bigint>>()): Map<number, Set<bigint>> {
+  if (typeof decision === 'string') return found;
+  const values = found.get(decision.argument) ?? new Set<bigint>();
+  found.set(decision.argument, values);
+  const lows = new Set(extremes);
+  for (const span of decision.cases.flatMap(({ values }) => values)) {
+    for (const edge of typeof span === 'number' ? [span] : span)
+      for (const by of [-1, 0, 1]) lows.add(low32(edge + by));
+  }
+  for (let bit = 0; bit < 32; bit += 1) {
+    lows.add(1n << BigInt(bit));
+    if (decision.mask !== undefined) lows.add(low32(decision.mask & ~(1 << bit)));
+  }
+  for (const low of lows) for (const high of highHalves) values.add(high | low);
+  for (const { decision: inner } of decision.cases) edgeValues(inner, found);
+  edgeValues(decision.otherwise, found);
+  return found;
+}
+
+function low32(value: number): bigint {
+  return BigInt.asUintN(32, BigInt(value));
+}
