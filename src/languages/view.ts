@@ -1,0 +1,212 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { posix } from 'node:path';
+import { packagePath } from '../paths.js';
+import { type ViewEntry, ViewKind } from '../protocol.js';
+import type { RuntimeRequest } from './language.js';
+
+/** What a job sees of the file system: a private root, read-only but for the scratch, put together from these pieces. */
+
+/** Each job gets its own scratch here, so nothing of the host can be seen at or below these. */
+export const SCRATCH_PATHS = ['/tmp', '/work', '/dev/shm'] as const;
+const MADE_PATHS = ['/proc', '/dev', '/.pinfold', ...SCRATCH_PATHS];
+
+/** Where programs, their libraries and the dynamic loader are. Not all of /usr: there may be an app in it, or its secrets. */
+const SYSTEM_DIRECTORIES = [
+  '/usr/lib',
+  '/usr/lib64',
+  '/usr/bin',
+  '/usr/sbin',
+  '/lib',
+  '/lib64',
+  '/bin',
+  '/sbin',
+  '/usr/share/zoneinfo',
+  '/usr/share/terminfo',
+  // Where Debian's links in /usr/bin lead.
+  '/etc/alternatives',
+];
+
+/** Files that say nothing about this machine but how its programs are to run. Copied: a mount costs every job some time. */
+const SYSTEM_FILES = [
+  '/etc/ld.so.cache',
+  '/etc/ld-musl-x86_64.path',
+  '/etc/ld-musl-aarch64.path',
+  '/etc/mime.types',
+  '/etc/protocols',
+  '/etc/services',
+  '/etc/os-release',
+  '/etc/timezone',
+  '/etc/ssl/openssl.cnf',
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+];
+const COPIED_BYTES = 1024 * 1024;
+
+const USER = 'pinfold';
+const USER_ID = 1000;
+const HOME = '/work';
+
+const MADE_FILES: Readonly<Record<string, string>> = {
+  '/etc/passwd': `root:x:0:0:root:/:/bin/sh\n${USER}:x:${USER_ID}:${USER_ID}:${USER}:${HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
+  '/etc/group': `root:x:0:\n${USER}:x:${USER_ID}:\nnogroup:x:65534:\n`,
+  '/etc/hosts': '127.0.0.1\tlocalhost\n::1\tlocalhost\n',
+  '/etc/hostname': `${USER}\n`,
+  '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n',
+  '/etc/resolv.conf': '',
+};
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
+const DEVICE_LINKS: Readonly<Record<string, string>> = {
+  '/dev/fd': '/proc/self/fd',
+  '/dev/stdin': '/proc/self/fd/0',
+  '/dev/stdout': '/proc/self/fd/1',
+  '/dev/stderr': '/proc/self/fd/2',
+};
+
+export class View {
+  readonly #entries: ViewEntry[] = [];
+  /** Paths that show the host's files at the same path. */
+  readonly #shown = new Set<string>();
+  readonly #made = new Set<string>();
+  readonly #kept: readonly string[];
+
+  /** Directories in `needed` are the runtime's own: what contains them is not kept from the view. */
+  constructor(needed: readonly string[]) {
+    this.#kept = privateDirectories().filter((kept) => !needed.some((path) => isInside(path, kept)));
+  }
+
+  get entries(): readonly ViewEntry[] {
+    return this.#entries;
+  }
+
+  directory(path: string): this {
+    return this.#add(path, { kind: ViewKind.DIRECTORY, path });
+  }
+
+  file(path: string, content: string | Uint8Array): this {
+    return this.#add(path, { kind: ViewKind.FILE, path, content: Buffer.from(content) });
+  }
+
+  link(path: string, source: string): this {
+    return this.#add(path, { kind: ViewKind.SYMLINK, path, source });
+  }
+
+  /** Shows a file or directory of the host read-only, at `path`. */
+  bind(path: string, source: string): this {
+    return this.#add(path, { kind: ViewKind.BIND_READ_ONLY, path, source });
+  }
+
+  /**
+   * Shows what lies at this path on the host: a link as a link, a directory without what must not be seen (the caller's own
+   * directories, where they lie inside it). What is missing, or can be seen already, is left out.
+   */
+  show(path: string): this {
+    const stats = statusOf(path);
+    if (!stats || this.sees(path)) return this;
+    if (stats.isSymbolicLink()) return this.link(path, readlinkSync(path));
+    if (!stats.isDirectory() || !this.#kept.some((kept) => isInside(kept, path))) {
+      this.#shown.add(path).add(realPath(path));
+      return this.bind(path, path);
+    }
+    if (this.#kept.includes(path)) return this;
+    this.directory(path);
+    for (const name of readdirSync(path)) this.show(posix.join(path, name));
+    return this;
+  }
+
+  /** Shows what lies at this path, and where it is a link, all that it leads to. */
+  follow(path: string): this {
+    this.show(path);
+    const next = statusOf(path)?.isSymbolicLink() ? posix.resolve(posix.dirname(path), readlinkSync(path)) : path;
+    return statusOf(path, statSync) && next !== path ? this.follow(next) : this;
+  }
+
+  /** A small file of the host, copied. */
+  copy(path: string): this {
+    const stats = statusOf(path, statSync);
+    if (!stats?.isFile() || stats.size > COPIED_BYTES || this.sees(path)) return this;
+    try {
+      return this.file(path, readFileSync(path));
+    } catch {
+      // Not for this user's eyes, nor then for a job's.
+      return this;
+    }
+  }
+
+  /** Whether a job finds the host's file at this path; links on the way are followed. */
+  sees(path: string): boolean {
+    if (this.#made.has(path)) return true;
+    const real = posix.join(realPath(posix.dirname(path)), posix.basename(path));
+    for (const shown of this.#shown) {
+      if (isInside(real, shown)) return true;
+    }
+    return false;
+  }
+
+  /** What every runtime needs: loader, libraries, usual programs, /dev, a made-up /etc. */
+  addSystem(): this {
+    for (const path of [...MADE_PATHS, '/etc']) this.directory(path);
+    for (const path of SYSTEM_DIRECTORIES) this.follow(path);
+    for (const path of SYSTEM_FILES) this.copy(path);
+    for (const [path, content] of Object.entries(MADE_FILES)) this.file(path, content);
+    this.#addTimeZone();
+    for (const name of DEVICES) {
+      const path = `/dev/${name}`;
+      this.#add(path, { kind: ViewKind.DEVICE, path, source: path });
+    }
+    for (const [path, target] of Object.entries(DEVICE_LINKS)) this.link(path, target);
+    return this;
+  }
+
+  /** The caller's own mounts: last, so that they lie above all others. */
+  addMounts(mounts: RuntimeRequest['mounts']): this {
+    for (const { source, target, writable } of mounts) {
+      const kind = writable ? ViewKind.BIND_WRITABLE : ViewKind.BIND_READ_ONLY;
+      this.#entries.push({ kind, path: target, source });
+    }
+    return this;
+  }
+
+  /** Programs read the zone's name from the link, the rules from the file. */
+  #addTimeZone(): void {
+    const path = '/etc/localtime';
+    if (!statusOf(path)) return;
+    const target = realPath(path);
+    if (this.sees(target)) this.link(path, target);
+    else this.copy(path);
+  }
+
+  #add(path: string, entry: ViewEntry): this {
+    if (this.#made.has(path)) return this;
+    this.#made.add(path);
+    this.#entries.push(entry);
+    return this;
+  }
+}
+
+export function isInside(path: string, directory: string): boolean {
+  return path === directory || directory === '/' || path.startsWith(`${directory}/`);
+}
+
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+export function statusOf(path: string, read: (path: string) => Stats = lstatSync): Stats | undefined {
+  try {
+    return read(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The caller's directories, none of which is a runtime: this package, the current directory, the home. Never the root. */
+export function privateDirectories(): string[] {
+  const directories = [posix.dirname(packagePath('package.json')), process.cwd(), homedir()].map(realPath);
+  return directories.filter((directory) => posix.isAbsolute(directory) && directory !== '/');
+}
