@@ -1,0 +1,12 @@
+export { SandboxError, type SandboxErrorCode } from './errors.js';
+export type { SandboxEvents } from './events.js';
+export type { Guarantee, GuaranteeState, IsolationReport } from './isolation.js';
+export type { LanguageName as Language } from './languages/index.js';
+export type { Bytes, Limits } from './limits.js';
+export type { Code, Encoding, Mount, OutputListener, RunOptions, SandboxOptions } from './options.js';
+export type { Syscall } from './policy/syscalls.js';
+export type { Reason } from './protocol.js';
+export type { Denial, RunResult, Usage } from './result.js';
+export type { Run } from './run.js';
+export { Sandbox } from './sandbox.js';
+export type { ZygoteEvent } from './supervisor.js';
