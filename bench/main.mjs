@@ -8,7 +8,8 @@ const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '40' }, json: { type: 'boolean', default: false } },
 });
 const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError(`--rounds is a positive integer, not ${values.rounds}`);
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new RangeError(`--rounds is a positive integer, not ${values.rounds}`);
 
 async function timeOnce(row) {
   const startedMs = performance.now();

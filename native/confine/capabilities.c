@@ -8,6 +8,14 @@
 
 #define HIGHEST_POSSIBLE 63 /* the kernel answers EINVAL past the last that it knows */
 
+bool capabilities_have(uint64_t wanted) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  if (SYS(capget, &header, sets) < 0) return false;
+  uint64_t effective = sets[0].effective | (uint64_t)sets[1].effective << 32;
+  return (effective & wanted) == wanted;
+}
+
 long capabilities_keep(uint64_t kept) {
   for (long capability = 0; capability <= HIGHEST_POSSIBLE; capability++) {
     long result = SYS(prctl, PR_CAPBSET_DROP, capability, 0, 0, 0);

@@ -210,15 +210,16 @@ static bool any_controller(void) {
 }
 
 int control_group_acquire(void) {
-  if (!any_controller()) return -1;
+  if (!any_controller()) return -ENOSYS;
   for (int i = 0; i < GROUPS_MAX; i++) {
     struct group *group = &state.groups[i];
     if (group->taken) continue;
-    if (make_group(i) < 0) return -1;
+    long result = make_group(i);
+    if (result < 0) return (int)result;
     group->taken = true;
     return i;
   }
-  return -1;
+  return -EAGAIN;
 }
 
 size_t control_group_entrances(int index, int entrances[CONTROLLER_COUNT]) {

@@ -26,7 +26,7 @@ struct group_limits {
   uint32_t processes; /* pid 1 included */
 };
 
-/* A free group, or -1 where there are none (or none could be made). */
+/* A free group, or -errno: -ENOSYS where no controller is available. */
 int control_group_acquire(void);
 /* Descriptors of the files that move whoever writes "0" to them into the group; they stay the group's. How many. */
 size_t control_group_entrances(int group, int entrances[CONTROLLER_COUNT]);

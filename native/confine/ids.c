@@ -1,9 +1,12 @@
 #include "ids.h"
 
 #include <asm/errno.h>
+#include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+
+#include "capabilities.h"
 
 /* Above the ranges that distributions, systemd and rootless runtimes give out. */
 #define PREFERRED_BASE 0x70000000u
@@ -32,9 +35,12 @@ static bool choose_pair(uint32_t pid, uint32_t *first) {
   return best > 0;
 }
 
+/* For id maps of more than the own id, and for taking the view's sources before the user namespace is entered. */
+#define PRIVILEGES (1ull << CAP_SETUID | 1ull << CAP_SETGID | 1ull << CAP_SYS_ADMIN)
+
 struct host_ids host_ids_choose(uint32_t supervisor_pid) {
   uint32_t own = (uint32_t)SYS(geteuid), first = 0;
-  if (own == 0 && choose_pair(supervisor_pid, &first)) return (struct host_ids){first, first + 1, true};
+  if (own == 0 && capabilities_have(PRIVILEGES) && choose_pair(supervisor_pid, &first)) return (struct host_ids){first, first + 1, true};
   return (struct host_ids){own, own, false};
 }
 

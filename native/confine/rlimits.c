@@ -6,8 +6,13 @@ struct rlimit64_pair {
   uint64_t soft, hard;
 };
 
+/* Where the caller's own hard limit is lower, that is what holds: less than was asked for, never more. */
 static long set(int resource, uint64_t value) {
-  struct rlimit64_pair both = {value, value};
+  struct rlimit64_pair both;
+  long result = SYS(prlimit64, 0, resource, 0, &both);
+  if (result < 0) return result;
+  if (both.hard > value) both.hard = value;
+  both.soft = both.hard;
   return SYS(prlimit64, 0, resource, &both, 0);
 }
 

@@ -36,9 +36,7 @@ static long open_control(struct job *job, int *child) {
 static long join_group(struct job *job) {
   if (job->group >= 0) return 0; /* from a zygote that is gone */
   job->group = control_group_acquire();
-  bool wanted = control_groups_version(CONTROLLER_MEMORY) || control_groups_version(CONTROLLER_PIDS) ||
-                control_groups_version(CONTROLLER_CPU);
-  if (job->group < 0) return wanted ? -EAGAIN : 0;
+  if (job->group < 0) return job->group == -ENOSYS ? 0 : job->group;
   job->memory_event = control_group_memory_event(job->group);
   if (job->memory_event < 0) return 0;
   return loop_add(job->memory_event, SOURCE_JOB_MEMORY, job_index(job), job->generation, INTEREST_READ);
