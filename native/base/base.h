@@ -42,6 +42,14 @@ long file_read(int directory, const char *path, char *buffer, size_t capacity); 
 long file_write(int directory, const char *path, const char *content, size_t length);
 long file_write_text(int directory, const char *path, const char *content);
 
+/* What getdents64 gives. */
+struct directory_entry {
+  uint64_t inode, offset;
+  uint16_t length;
+  uint8_t type;
+  char name[];
+};
+
 /* Closes and empties. An owned descriptor is -1 when empty. */
 void descriptor_close(int *fd);
 /* Hands the descriptor over: the variable is empty afterwards. */

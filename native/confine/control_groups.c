@@ -31,10 +31,34 @@ int control_groups_version(enum controller controller) { return state.version[co
 
 /* --- where the caller's own groups are --- */
 
-/* Version 2 gives a group's children a controller only when the group says so, which the kernel refuses while the
- * group holds processes of its own and is not the root. */
-static bool delegate(const char *parent, const char *controller) {
-  TEXT(path, PATH_LIMIT);
+static bool is_delegated(const char *group) {
+  char value[2] = {0};
+  return SYS(getxattr, group, "user.delegate", value, sizeof value) == 1 && value[0] == '1';
+}
+
+static bool holds_no_processes(const char *group) {
+  TEXT(path, PATH_LIMIT + 32);
+  char one[2];
+  text_add(text_add(&path, group), "/cgroup.procs");
+  return file_read(AT_FDCWD, path.start, one, sizeof one) == 0;
+}
+
+/* In version 2 only the root of the hierarchy may hold both processes and groups that are limited. Our own group holds
+ * us, and to change its controllers all the same would make it a "thread root", in which nothing can be limited: so it
+ * serves only where it is the root, which alone has no cgroup.type. Else, where systemd has put us into a leaf of a group
+ * that was delegated for this very purpose (DelegateSubgroup=, mark "user.delegate"), that group does. */
+static bool find_version_2(struct text *parent) {
+  TEXT(type, PATH_LIMIT + 32);
+  text_add(text_add(&type, parent->start), "/cgroup.type");
+  if (SYS(faccessat, AT_FDCWD, type.start, 0) == -ENOENT) return true;
+  while (parent->length && parent->start[parent->length - 1] != '/') parent->length--;
+  if (parent->length) parent->length--;
+  parent->start[parent->length] = 0;
+  return parent->length && is_delegated(parent->start) && holds_no_processes(parent->start);
+}
+
+static bool give_to_children(const char *parent, const char *controller) {
+  TEXT(path, PATH_LIMIT + 32);
   TEXT(word, 32);
   text_add(text_add(&path, parent), "/cgroup.subtree_control");
   text_add(text_add(&word, "+"), controller);
@@ -45,26 +69,19 @@ static void find_parents(void) {
   static char groups[8192], mounts[131072];
   if (file_read(AT_FDCWD, "/proc/self/cgroup", groups, sizeof groups) < 0) return;
   if (file_read(AT_FDCWD, "/proc/self/mountinfo", mounts, sizeof mounts) < 0) return;
+  TEXT(version_2, PATH_LIMIT);
+  bool has_version_2 = control_group_parent(groups, mounts, NULL, &version_2) && find_version_2(&version_2);
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
     struct text parent = {state.parent[i], 0, PATH_LIMIT, false};
-    state.version[i] = 0;
-    if (control_group_parent(groups, mounts, v1_names[i], &parent)) {
-      state.version[i] = 1;
-      continue;
-    }
+    state.version[i] = control_group_parent(groups, mounts, v1_names[i], &parent) ? 1 : 0;
+    if (state.version[i] || !has_version_2 || !give_to_children(version_2.start, v2_names[i])) continue;
     parent.length = 0;
-    if (control_group_parent(groups, mounts, NULL, &parent) && delegate(parent.start, v2_names[i])) state.version[i] = 2;
+    text_add(&parent, version_2.start);
+    state.version[i] = 2;
   }
 }
 
 /* --- leftovers --- */
-
-struct directory_entry {
-  uint64_t inode, offset;
-  uint16_t length;
-  uint8_t type;
-  char name[];
-};
 
 /* A supervisor is known by its name, so that a pid that is in use again by something else doesn't keep its leftovers. */
 static bool supervisor_lives(uint64_t pid) {

@@ -1,7 +1,6 @@
 #include "job.h"
 
 #include <linux/mman.h>
-#include <signal.h>
 
 struct job jobs[JOBS_MAX];
 uint32_t jobs_used;
@@ -45,19 +44,34 @@ struct job *job_new(void) {
   return NULL;
 }
 
+bool job_keep_task(struct job *job, const unsigned char *task, size_t length) {
+  job->task_length = length;
+  long room = SYS(mmap, 0, length + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room < 0 && room > -4096) return false;
+  job->task = (unsigned char *)room;
+  memcpy(job->task, task, length);
+  return true;
+}
+
+void job_drop_task(struct job *job) {
+  if (job->task) SYS(munmap, job->task, job->task_length + 1);
+  job->task = NULL;
+}
+
+void job_close_descriptors(struct job *job) {
+  descriptor_close(&job->control);
+  descriptor_close(&job->main_process);
+  descriptor_close(&job->proc);
+  descriptor_close(&job->scratch);
+  descriptor_close(&job->input.fd);
+  for (int i = 0; i < 2; i++) descriptor_close(&job->output[i].fd);
+}
+
 void job_free(struct job *job) {
   job_close_descriptors(job);
-  if (job->task) SYS(munmap, job->task, job->task_length);
+  job_drop_task(job);
   if (job->input.buffer) SYS(munmap, job->input.buffer, STDIN_WINDOW);
-  job->task = NULL;
   job->input.buffer = NULL;
   job->state = JOB_FREE;
   while (jobs_used && jobs[jobs_used - 1].state == JOB_FREE) jobs_used--;
-}
-
-void job_kill(struct job *job, enum reason reason) {
-  if (job->reason == REASON_NONE) job->reason = reason;
-  if (job->pid <= 0 || job->reaped) return;
-  limits_measure_last(job);
-  SYS(kill, job->pid, SIGKILL);
 }

@@ -1,4 +1,4 @@
-/* A job, from the request for a process to the frame that tells its end. */
+/* A job, from the request for a process to the frame that tells its end: what is known of it, and the table of all. */
 #ifndef PINFOLD_JOB_H
 #define PINFOLD_JOB_H
 
@@ -56,7 +56,7 @@ struct job {
   bool ended, reaped, failed;
   int end_status;
   struct failure failure;
-  uint64_t spare_scratch_bytes, started_ns, deadline_ns, next_look_ns, wall_ns, memory_peak, cpu_used_ns;
+  uint64_t spare_scratch_bytes, started_ns, deadline_ns, next_look_ns, wall_ns, memory_used, memory_peak, cpu_used_ns;
   uint32_t tries;
   int pending_signal;
 };
@@ -68,50 +68,12 @@ struct job *job_find(uint32_t run);
 struct job *job_by_pid(int pid);
 /* A free place, with descriptors empty; NULL where all are taken. */
 struct job *job_new(void);
+uint32_t job_index(const struct job *job);
+/* A copy of the task, for as long as it can't be handed over. False where there is no memory. */
+bool job_keep_task(struct job *job, const unsigned char *task, size_t length);
+void job_drop_task(struct job *job);
+void job_close_descriptors(struct job *job);
 /* Closes and unmaps all that it owns. The place is free afterwards. */
 void job_free(struct job *job);
-uint32_t job_index(const struct job *job);
-/* Records why it ends, unless that is known, and kills all of it. */
-void job_kill(struct job *job, enum reason reason);
-
-/* start: from a free place to code that runs. */
-struct configuration;
-long job_open(struct job *job); /* descriptors, and the request to the zygote; 0 or -errno */
-void job_close_descriptors(struct job *job);
-void job_forked(struct job *job, int pid);
-bool job_keep_task(struct job *job, const unsigned char *task, size_t length);
-void job_hand(struct job *job, const unsigned char *task, size_t length);
-void job_control_ready(struct job *job, unsigned events);
-
-/* streams */
-long streams_open(struct job *job, int child[3]);
-void streams_begin(struct job *job);
-void streams_close(struct job *job);
-void output_ready(struct job *job, int which);
-void output_drain(struct job *job); /* of a job that is gone: all that is still in its pipes, as far as the host has room */
-void outputs_resume(void);
-bool input_write(struct job *job, const unsigned char *bytes, size_t length); /* false: more than was granted */
-void input_end(struct job *job);
-void input_ready(struct job *job);
-
-/* limits */
-void limits_begin(struct job *job);
-void limits_check(struct job *job, uint64_t now_ns);
-void limits_memory_event(struct job *job);
-uint64_t limits_next_ns(const struct job *job);
-void limits_measure_last(struct job *job); /* before it is killed */
-void limits_measure_end(struct job *job, uint64_t rusage_cpu_ns, uint64_t rusage_peak_bytes);
-
-/* end */
-void job_reaped(struct job *job);
-/* Tells the host and frees the place, once it is reaped and its output is through. */
-void job_finish_if_done(struct job *job);
-void job_fail(struct job *job, const struct failure *failure);
-
-/* What the parts above call for the whole. */
-void supervisor_spare_parked(struct job *job, int32_t landlock_abi);
-void supervisor_spare_failed(const struct failure *failure);
-void supervisor_place_free(void);
-bool supervisor_has_ids_of_its_own(uint32_t *uid);
 
 #endif

@@ -1,10 +1,13 @@
-/* How a job ends: reaped, measured, told. */
+#include "job_end.h"
+
 #include <asm/errno.h>
 #include <signal.h>
 
 #include "../confine/control_groups.h"
 #include "host.h"
-#include "job.h"
+#include "job_limits.h"
+#include "job_streams.h"
+#include "job_usage.h"
 #include "loop.h"
 
 #define NOT_KNOWN UINT32_MAX
@@ -43,30 +46,35 @@ static void note_unexplained(struct job *job) {
   job->failure = (struct failure){STAGE_ENTER, STEP_TASK, ECHILD, "ended before it was sealed"};
 }
 
-void job_fail(struct job *job, const struct failure *failure) {
-  if (!job->failed) job->failure = *failure;
-  job->failed = true;
-  job_kill(job, REASON_NONE);
-}
-
-void job_reaped(struct job *job) {
+void job_reaped(struct job *job, uint64_t rusage_cpu_ns, uint64_t rusage_peak_bytes) {
+  usage_measure_end(job, rusage_cpu_ns, rusage_peak_bytes);
+  limits_judge_end(job);
   job->reaped = true;
   job->wall_ns = job->started_ns ? clock_ns() - job->started_ns : 0;
   note_unexplained(job);
-  if (job->group >= 0 && job->memory_event >= 0) loop_remove(job->memory_event);
-  job_finish_if_done(job);
+  if (job->memory_event >= 0) loop_remove(job->memory_event);
 }
 
-void job_finish_if_done(struct job *job) {
-  if (!job->reaped && job->pid > 0) return;
-  if (job->run) output_drain(job);
-  if (job->run && (job->output[0].paused || job->output[1].paused)) return;
-  if (job->run && job->failed && job->reason == REASON_NONE) host_failed(job->run, &job->failure, job->failure.detail);
-  else if (job->run) tell_end(job);
-  else if (job->failed) supervisor_spare_failed(&job->failure);
+static bool is_done(struct job *job) {
+  if (job->pid > 0 && !job->reaped) return false;
+  if (!job->run) return true;
+  output_drain(job);
+  return !job->output[0].paused && !job->output[1].paused;
+}
+
+static void tell(const struct job *job) {
+  if (job->failed && job->reason == REASON_NONE) host_failed(job->run, &job->failure, job->failure.detail);
+  else tell_end(job);
+}
+
+enum job_rest job_finish(struct job *job, struct failure *failure) {
+  if (!is_done(job)) return JOB_UNDER_WAY;
+  if (job->run) tell(job);
+  *failure = job->failure;
+  enum job_rest rest = !job->run && job->failed ? JOB_SPARE_FAILED : JOB_FINISHED;
   /* First the news: the kernel may take its time for a group's removal. A host that is gone is noticed by the loop. */
   host_flush();
   if (job->group >= 0) control_group_release(job->group);
   job_free(job);
-  supervisor_place_free();
+  return rest;
 }

@@ -1,25 +1,18 @@
-/* From a free place to code that runs. */
+#include "job_start.h"
+
 #include <asm/errno.h>
-#include <linux/mman.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include "../confine/control_groups.h"
 #include "../confine/descriptors.h"
 #include "host.h"
-#include "job.h"
+#include "job_kill.h"
+#include "job_limits.h"
+#include "job_streams.h"
 #include "loop.h"
 #include "zygote.h"
 
 #define SO_PASSCRED_OPTION 16
-
-void job_close_descriptors(struct job *job) {
-  descriptor_close(&job->control);
-  descriptor_close(&job->main_process);
-  descriptor_close(&job->proc);
-  descriptor_close(&job->scratch);
-  streams_close(job);
-}
 
 /* PARKED bears the sender's pid as the kernel knows it. */
 static long open_control(struct job *job, int *child) {
@@ -70,16 +63,6 @@ void job_forked(struct job *job, int pid) {
   if (job->reason != REASON_NONE || job->failed) job_kill(job, job->reason);
 }
 
-bool job_keep_task(struct job *job, const unsigned char *task, size_t length) {
-  job->task_length = length ? length : 1;
-  long room = SYS(mmap, 0, job->task_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room < 0 && room > -4096) return false;
-  job->task = (unsigned char *)room;
-  memcpy(job->task, task, length);
-  job->task_length = length;
-  return true;
-}
-
 /* Writes what the socket takes now. */
 static void send_task(struct job *job, const unsigned char *task, size_t length) {
   while (job->task_sent < length) {
@@ -88,11 +71,6 @@ static void send_task(struct job *job, const unsigned char *task, size_t length)
     if (put < 0) break; /* full, or the job is gone, which its end will tell */
     job->task_sent += (size_t)put;
   }
-}
-
-static void give_task_back(struct job *job) {
-  if (job->task) SYS(munmap, job->task, job->task_length ? job->task_length : 1);
-  job->task = NULL;
 }
 
 static void begin_group(struct job *job) {
@@ -118,7 +96,7 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
   SYS(sendto, job->control, &job->order, sizeof job->order, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
   send_task(job, task, length);
   if (job->task_sent == length) {
-    give_task_back(job);
+    job_drop_task(job);
     return;
   }
   if (!job->task && !job_keep_task(job, task, length)) {
@@ -128,11 +106,11 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
   loop_change(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ | INTEREST_WRITE);
 }
 
-static void parked(struct job *job, int32_t landlock_abi, int sender) {
+static void parked(struct job *job, int32_t landlock_abi, int sender, job_parked_callback on_parked) {
   if (job->state != JOB_ENTERING) return;
   job->main_process = (int)SYS(pidfd_open, sender, 0);
   job->state = JOB_PARKED;
-  supervisor_spare_parked(job, landlock_abi);
+  on_parked(job, landlock_abi);
 }
 
 static void started(struct job *job) {
@@ -142,9 +120,9 @@ static void started(struct job *job) {
   if (job->pending_signal) SYS(pidfd_send_signal, job->main_process, job->pending_signal, 0, 0);
 }
 
-static void handle_message(struct job *job, const struct message *message, int sender) {
+static void handle_message(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
   switch (message->kind) {
-    case MESSAGE_PARKED: parked(job, message->value, sender); break;
+    case MESSAGE_PARKED: parked(job, message->value, sender, on_parked); break;
     case MESSAGE_STARTED: started(job); break;
     case MESSAGE_FAILED: job_fail(job, &message->failure); break;
     case MESSAGE_ENDED:
@@ -155,7 +133,7 @@ static void handle_message(struct job *job, const struct message *message, int s
   }
 }
 
-static void read_messages(struct job *job) {
+static void read_messages(struct job *job, job_parked_callback on_parked) {
   while (job->control >= 0) {
     int sender = 0;
     long got = socket_receive(job->control, job->inbox + job->inbox_length, sizeof job->inbox - job->inbox_length, NULL, 0,
@@ -171,17 +149,17 @@ static void read_messages(struct job *job) {
     memcpy(&message, job->inbox, sizeof message);
     job->inbox_length = 0;
     message.failure.detail[sizeof message.failure.detail - 1] = 0;
-    handle_message(job, &message, sender);
+    handle_message(job, &message, sender, on_parked);
   }
 }
 
-void job_control_ready(struct job *job, unsigned events) {
+void job_control_ready(struct job *job, unsigned events, job_parked_callback on_parked) {
   if ((events & INTEREST_WRITE) && job->task) {
     send_task(job, job->task, job->task_length);
     if (job->task_sent == job->task_length) {
-      give_task_back(job);
+      job_drop_task(job);
       loop_change(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ);
     }
   }
-  read_messages(job);
+  read_messages(job, on_parked);
 }

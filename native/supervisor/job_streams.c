@@ -1,19 +1,21 @@
 /* A job's stdin, stdout and stderr: pipes, whose other ends are here. */
+#include "job_streams.h"
+
 #include <asm/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 
 #include "host.h"
-#include "job.h"
+#include "job_kill.h"
 #include "loop.h"
+#include "zygote.h"
 
 static const enum source output_source[] = {SOURCE_JOB_STDOUT, SOURCE_JOB_STDERR};
 static const enum frame_kind output_frame[] = {FRAME_STDOUT, FRAME_STDERR};
 
 /* A job whose id isn't ours could not open /dev/stdout again: that asks the pipe's owner. */
 static long give_to_job(int fd) {
-  uint32_t uid;
-  return supervisor_has_ids_of_its_own(&uid) ? SYS(fchown, fd, uid, uid) : 0;
+  return zygote.ids.separate ? SYS(fchown, fd, zygote.ids.job, zygote.ids.job) : 0;
 }
 
 static long open_pipe(int *ours, int *theirs, int our_end) {
@@ -34,11 +36,6 @@ long streams_open(struct job *job, int child[3]) {
       result = loop_add(job->output[i].fd, output_source[i], job_index(job), job->generation, INTEREST_READ);
   }
   return result;
-}
-
-void streams_close(struct job *job) {
-  descriptor_close(&job->input.fd);
-  for (int i = 0; i < 2; i++) descriptor_close(&job->output[i].fd);
 }
 
 void streams_begin(struct job *job) {
@@ -110,7 +107,6 @@ void outputs_resume(void) {
       if (job->state == JOB_FREE || !job->run || !job->output[which].paused) continue;
       job->output[which].paused = false;
       loop_add(job->output[which].fd, output_source[which], i, job->generation, INTEREST_READ);
-      if (job->reaped) job_finish_if_done(job);
     }
   }
 }
