@@ -7,13 +7,13 @@ export type Guarantee = (typeof GUARANTEES)[number];
 export const GUARANTEES = ['filesystem', 'network', 'processes', 'privileges', 'syscalls', 'memory', 'cpu'] as const;
 
 /** What a sandbox asks for by default: it does not start without. */
-export const REQUIRED_BY_DEFAULT: readonly Guarantee[] = [
+export const REQUIRED_BY_DEFAULT: readonly Guarantee[] = Object.freeze<Guarantee[]>([
   'filesystem',
   'network',
   'processes',
   'privileges',
   'syscalls',
-];
+]);
 
 export interface GuaranteeState {
   /** 'partial': kept against accidents and most attacks, but not all; `remedy` says what would make it 'enforced'. */
@@ -40,8 +40,8 @@ export function copyReport(report: IsolationReport): IsolationReport {
 const LANDLOCK_SCOPES_ABI = 6;
 
 const CGROUP_REMEDY =
-  'give this process a control group of its own that it may write to: run it as root, ' +
-  'or under `systemd-run --user --scope -p Delegate=yes`';
+  'give this process control groups that it may write to: run it as root, ' +
+  'or as a systemd unit with `Delegate=yes` and `DelegateSubgroup=main` (systemd 254 or newer)';
 
 export function reportReadiness(readiness: Readiness): IsolationReport {
   const { landlockAbi, ownUid } = readiness;
@@ -54,8 +54,8 @@ export function reportReadiness(readiness: Readiness): IsolationReport {
       processes: enforced('pid namespace', ...scopes, ...(ownUid ? ['own uid'] : [])),
       privileges: enforced('user namespace', 'no capabilities', 'no_new_privs', 'seccomp'),
       syscalls: enforced('seccomp'),
-      memory: kept(readiness.memoryBy, 'a process that allocates quickly can pass the limit between two looks'),
-      cpu: kept(readiness.cpuBy, 'children that end between two looks are not all counted'),
+      memory: kept(readiness.memoryBy, ['watchdog'], 'what allocates quickly can pass the limit between two looks'),
+      cpu: kept(readiness.cpuBy, ['watchdog', 'rlimit'], 'children that nobody waits for are not all counted'),
     },
   };
 }
@@ -110,8 +110,16 @@ function messageOf(code: SandboxErrorCode, failure: Failure): string {
   if (code === 'resources-exhausted') {
     return `${text}: free some memory, processes or descriptors (\`ulimit -n\`, \`ulimit -u\`), or use fewer sandboxes`;
   }
-  if (code === 'spawn-failed') return `The interpreter could not be made ready: ${text}`;
+  if (failure.stepName === INTERPRETER_STEP) return `The interpreter did not get ready: ${whatItSaid(failure)}`;
+  if (code === 'spawn-failed') return `The interpreter could not be started: ${text}`;
   return `The guarantee '${guaranteeOf(failure)}' can't be kept on this machine: ${text}. Remedy: ${remedyOf(failure)}`;
+}
+
+/** The interpreter ended by itself: its own words say why, and an errno would say nothing. */
+const INTERPRETER_STEP = 'interpreter';
+
+function whatItSaid({ detail }: Failure): string {
+  return detail.trim() === '' ? 'it ended without a word' : detail.trim();
 }
 
 function failureText({ stepName, step, errno, detail }: Failure): string {
@@ -177,9 +185,9 @@ function enforced(...by: string[]): GuaranteeState {
   return { state: 'enforced', by };
 }
 
-function kept(keeper: ResourceKeeper, weakness: string): GuaranteeState {
+function kept(keeper: ResourceKeeper, otherwise: string[], weakness: string): GuaranteeState {
   if (keeper !== 'watchdog') return { state: 'enforced', by: [keeper] };
-  return { state: 'partial', by: ['watchdog', 'rlimit'], remedy: `${weakness}: ${CGROUP_REMEDY}` };
+  return { state: 'partial', by: otherwise, remedy: `${weakness}: ${CGROUP_REMEDY}` };
 }
 
 function allAbsent(remedyFor: (guarantee: Guarantee) => string): IsolationReport {

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { types } from 'node:util';
 import {
   checkBoolean,
@@ -71,10 +71,13 @@ export interface SandboxOptions {
   require?: readonly Guarantee[] | undefined;
 }
 
+/** Node's own, and the one that a program with the DOM's types knows: the same object, but two types there. */
+export type WebStream = ReadableStream<Uint8Array> | NodeReadableStream<Uint8Array>;
+
 /** Limits set here go before those of the sandbox. */
 export interface RunOptions extends Limits {
   /** Default: empty. A stream is read no faster than the run takes it, and destroyed (cancelled) when the run reads no more. */
-  stdin?: string | Uint8Array | ReadableStream<Uint8Array> | Readable | undefined;
+  stdin?: string | Uint8Array | WebStream | Readable | undefined;
   /** Arguments of the program, after its own name. */
   args?: readonly string[] | undefined;
   /** Added to the sandbox's `env`; of equal names this one counts. */
@@ -106,7 +109,7 @@ export type OutputListener = (chunk: Uint8Array) => void;
 
 export type StdinSource =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly type: 'web'; readonly stream: ReadableStream<Uint8Array> }
+  | { readonly type: 'web'; readonly stream: WebStream }
   | { readonly type: 'node'; readonly stream: Readable };
 
 export interface CheckedOptions extends RuntimeRequest {
@@ -170,6 +173,7 @@ const RUN_FIELDS = [
 const MAX_CONCURRENCY = 1_024;
 const MAX_CODE_BYTES = 64 * 1024 * 1024;
 const EMPTY_RECORD: Readonly<Record<string, string>> = Object.freeze({});
+const EMPTY_LIST: readonly never[] = Object.freeze([]);
 
 /** Reads every option once; what it returns is frozen and shares nothing that the caller could change. */
 export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAULT_LANGUAGE): CheckedOptions {
@@ -186,13 +190,15 @@ export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAU
   return Object.freeze({
     language,
     executable: optional(fields.executable, undefined, checkExecutable),
-    preload: optional(fields.preload, [], (given) => checkList(given, 'preload', checkModuleName)),
+    preload: optional(fields.preload, EMPTY_LIST, (given) => checkList(given, 'preload', checkModuleName)),
     concurrency,
     maxQueue: optional(fields.maxQueue, Number.POSITIVE_INFINITY, checkMaxQueue),
     warm: optional(fields.warm, concurrency, (given) => checkInteger(given, 'warm', { min: 0, max: MAX_CONCURRENCY })),
-    limits: optional(fields.limits, {}, (given) => checkLimits(readFields(given, 'limits', LIMIT_NAMES), 'limits.')),
+    limits: optional(fields.limits, Object.freeze({}), (given) =>
+      checkLimits(readFields(given, 'limits', LIMIT_NAMES), 'limits.'),
+    ),
     network,
-    mounts: optional(fields.mounts, [], checkMounts),
+    mounts: optional(fields.mounts, EMPTY_LIST, checkMounts),
     env: optional(fields.env, EMPTY_RECORD, (given) => checkEnvironment(given, 'env')),
     policy: checkPolicy(fields.syscalls, network),
     require: optional(fields.require, REQUIRED_BY_DEFAULT, (given) =>
@@ -218,7 +224,7 @@ export function checkRunOptions(value: unknown = {}, sandbox: CheckedOptions): C
   return Object.freeze({
     limits,
     stdin: optional(fields.stdin, undefined, checkStdin),
-    args: optional(fields.args, [], (given) => checkList(given, 'args', checkText)),
+    args: optional(fields.args, EMPTY_LIST, (given) => checkList(given, 'args', checkText)),
     env:
       fields.env === undefined
         ? sandbox.env
@@ -282,7 +288,9 @@ function checkPolicy(value: unknown, network: boolean): Policy {
 
 function checkSyscallNames(fields: { allow?: unknown; deny?: unknown }, name: 'allow' | 'deny'): readonly Syscall[] {
   // That each is the name of a system call is for the policy to say, which has the table.
-  return optional(fields[name], [], (given) => checkList(given, `syscalls.${name}`, checkText)) as readonly Syscall[];
+  return optional(fields[name], EMPTY_LIST, (given) =>
+    checkList(given, `syscalls.${name}`, checkText),
+  ) as readonly Syscall[];
 }
 
 const MOUNT_FIELDS = ['source', 'target', 'writable'] as const satisfies readonly (keyof Mount)[];
@@ -337,7 +345,7 @@ function checkStdin(value: unknown): StdinSource | undefined {
 }
 
 // By shape, not by class: streams and signals also come from other realms and from packages.
-function isWebStream(value: unknown): value is ReadableStream<Uint8Array> {
+function isWebStream(value: unknown): value is WebStream {
   return hasFunctions(value, ['getReader', 'cancel']);
 }
 

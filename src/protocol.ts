@@ -2,19 +2,19 @@ import { ByteReader, ByteWriter, MalformedError } from './bytes.js';
 
 /** The frames between host and supervisor: docs/protocol.md in code. Pure: bytes in, values out. */
 
-export const PROTOCOL_VERSION = 1;
-export const HEADER_BYTES = 12;
+const PROTOCOL_VERSION = 1;
+const HEADER_BYTES = 12;
 export const MAX_PAYLOAD_BYTES = 64 * 1024;
 /** Of CONFIGURE and RUN. */
-export const MAX_LARGE_PAYLOAD_BYTES = 96 * 1024 * 1024;
+const MAX_LARGE_PAYLOAD_BYTES = 96 * 1024 * 1024;
 /** The fields of RUN before the task: five u64, three u32 and a u8. */
 const RUN_FIELDS_BYTES = 5 * 8 + 3 * 4 + 1;
 export const MAX_TASK_BYTES = MAX_LARGE_PAYLOAD_BYTES - RUN_FIELDS_BYTES;
-/** Of ANSWER: two streams of at most 1 MiB each, their lengths, an errno and a status. */
-export const MAX_ANSWER_PAYLOAD_BYTES = 2 * 1024 * 1024 + 16;
+/** Of ANSWER: two streams of at most 128 KiB each, their lengths, an errno and a status. */
+const MAX_ANSWER_PAYLOAD_BYTES = 2 * 128 * 1024 + 16;
 export const MAX_RUN_NUMBER = 0xffff_ffff;
 
-export const HostKind = {
+const HostKind = {
   CONFIGURE: 1,
   RUN: 2,
   STDIN: 3,
@@ -24,7 +24,7 @@ export const HostKind = {
   ASK: 7,
 } as const;
 
-export const SupervisorKind = {
+const SupervisorKind = {
   READY: 0x81,
   FAILED: 0x82,
   STARTED: 0x83,
@@ -120,7 +120,7 @@ export interface Failure {
 }
 
 /** How a resource is watched. */
-export const RESOURCE_KEEPERS = ['cgroup v2', 'cgroup v1', 'watchdog'] as const;
+const RESOURCE_KEEPERS = ['cgroup v2', 'cgroup v1', 'watchdog'] as const;
 export type ResourceKeeper = (typeof RESOURCE_KEEPERS)[number];
 
 export interface Readiness {

@@ -1,4 +1,4 @@
-import type { ReadableStream } from 'node:stream/web';
+import { whenAborted } from './abort.js';
 import { invalidOption } from './check.js';
 import { type Deferred, deferred } from './deferred.js';
 import { FailureError, type IsolationReport } from './isolation.js';
@@ -17,7 +17,7 @@ import type { Flight, RunListener, Supervisor } from './supervisor.js';
 export interface Run<Text = string> extends Promise<RunResult<unknown, Text>> {
   /** Unique within the process's sandbox. */
   readonly id: string;
-  /** All of stdout, from the first byte on, at most `outputBytes`. A new stream at each look; it errors where the run rejects. */
+  /** All of stdout, from the first byte on however late it is read, at most `outputBytes`. It errors where the run rejects. */
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   /**
@@ -35,6 +35,9 @@ export class RunPromise extends Promise<RunResult> implements Run {
   }
 
   readonly #execution: Execution;
+  // Most runs are never read as streams, which cost more than the rest of a run.
+  #stdout: ReadableStream<Uint8Array> | undefined;
+  #stderr: ReadableStream<Uint8Array> | undefined;
 
   constructor(execution: Execution) {
     super((resolve, reject) => execution.result.then(resolve, reject));
@@ -46,11 +49,13 @@ export class RunPromise extends Promise<RunResult> implements Run {
   }
 
   get stdout(): ReadableStream<Uint8Array> {
-    return this.#execution.stdout.toStream();
+    this.#stdout ??= this.#execution.stdout.toStream();
+    return this.#stdout;
   }
 
   get stderr(): ReadableStream<Uint8Array> {
-    return this.#execution.stderr.toStream();
+    this.#stderr ??= this.#execution.stderr.toStream();
+    return this.#stderr;
   }
 
   kill(signal: NodeJS.Signals = 'SIGTERM'): void {
@@ -96,6 +101,7 @@ export class Execution implements RunListener {
   /** Of the caller's own making: a listener that threw, a stream that failed. Told once the job is reaped. */
   #fault: { readonly error: unknown } | undefined;
   #heldSignals: number[] = [];
+  #forgetSignal: (() => void) | undefined;
 
   constructor(id: string) {
     this.id = id;
@@ -120,7 +126,7 @@ export class Execution implements RunListener {
     this.#accepted = { order, options, hooks };
     if (options.stdin) this.#stdin = new Stdin(options.stdin, (error) => this.#onFault(error));
     if (options.signal?.aborted) this.abort();
-    else options.signal?.addEventListener('abort', this.#onAbortSignal, { once: true });
+    else if (options.signal) this.#forgetSignal = whenAborted(options.signal, () => this.abort());
   }
 
   /** True when the run is over; false where the supervisor was lost before the code began, so that another one may try. */
@@ -189,8 +195,6 @@ export class Execution implements RunListener {
     this.#stdin?.stop();
   }
 
-  readonly #onAbortSignal = () => this.abort();
-
   #tell(listener: OutputListener | undefined, chunk: Uint8Array): void {
     if (!listener || this.#fault) return;
     try {
@@ -230,7 +234,8 @@ export class Execution implements RunListener {
     this.#stdin = undefined;
     this.stdout.finish(ending.error);
     this.stderr.finish(ending.error);
-    this.#accepted?.options.signal?.removeEventListener('abort', this.#onAbortSignal);
+    this.#forgetSignal?.();
+    this.#forgetSignal = undefined;
     this.#accepted?.hooks.ended(ending);
     this.#accepted = undefined;
   }

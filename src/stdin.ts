@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream';
-import type { ReadableStream, ReadableStreamDefaultReader } from 'node:stream/web';
 import { inspect, types } from 'node:util';
 import { SandboxError } from './errors.js';
-import type { StdinSource } from './options.js';
+import type { StdinSource, WebStream } from './options.js';
 import { MAX_PAYLOAD_BYTES } from './protocol.js';
 
 /** Where a run's input goes. */
@@ -118,9 +117,9 @@ function readBytes(bytes: Uint8Array): PieceReader {
   return { read: async () => ({ chunk: bytes, isLast: true }), cancel: () => {} };
 }
 
-function readWebStream(stream: ReadableStream<Uint8Array>): PieceReader {
+function readWebStream(stream: WebStream): PieceReader {
   // Locked at once: nobody else may take pieces out while the run waits.
-  const reader: ReadableStreamDefaultReader<Uint8Array> = stream.getReader();
+  const reader = stream.getReader();
   return {
     read: async () => {
       const { done, value } = await reader.read();

@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { ByteWriter } from '../bytes.js';
 import { errnoName } from '../errno.js';
@@ -46,7 +46,6 @@ for name in ('_bz2', '_ctypes', '_curses', '_dbm', '_decimal', '_hashlib', '_lzm
         pass
 with open('/proc/self/maps') as maps:
     mapped = sorted({line.split(None, 5)[5].strip() for line in maps if line.count('/') and not line.endswith('(deleted)\\n')})
-paths = sysconfig.get_paths()
 print()
 print(json.dumps({
     'implementation': sys.implementation.name,
@@ -54,7 +53,7 @@ print(json.dumps({
     'executable': sys.executable or os.readlink('/proc/self/exe'),
     'prefixes': [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix],
     'path': [path for path in sys.path if os.path.isabs(path)],
-    'stdlib': [os.path.dirname(os.__file__), paths['stdlib'], paths['platstdlib']],
+    'stdlib': [os.path.dirname(os.__file__), sysconfig.get_path('stdlib')],
     'mapped': [path for path in mapped if path.startswith('/')],
 }))
 `;
@@ -72,11 +71,11 @@ interface Facts {
 async function resolvePython(request: RuntimeRequest, ask: Ask): Promise<Runtime> {
   const facts = await findInterpreter(request.executable, ask);
   const moved = movedVenv(facts);
-  const executable = moved ? posix.join(MOVED_VENV, posix.relative(moved, facts.executable)) : facts.executable;
+  const executable = moved ? posix.join(MOVED_VENV, posix.relative(moved, facts.executable)) : visibleExecutable(facts);
   const view = new View(runtimePaths(facts)).addSystem();
   view.bind(LIBRARY, prebuiltPaths().library).bind(PRESCRIPT, packagePath('native/prescripts/python.py'));
-  if (moved) view.bind(MOVED_VENV, moved);
-  showRuntime(view, facts, moved);
+  if (moved) view.open(MOVED_VENV, moved);
+  showRuntime(view, facts);
   return {
     executable,
     argv: [executable, PRESCRIPT, ...request.preload],
@@ -170,7 +169,7 @@ function faultOf(facts: Facts): string | undefined {
   const version = facts.version.join('.');
   if (facts.implementation !== 'cpython') return `is ${facts.implementation} ${version}, not CPython`;
   if (major !== OLDEST[0] || minor < OLDEST[1]) return `is CPython ${version}, which is too old`;
-  const hidden = [facts.executable, ...facts.prefixes, ...facts.stdlib].find(isHiddenByScratch);
+  const hidden = [visibleExecutable(facts), ...facts.prefixes, ...facts.stdlib].find(isHiddenByScratch);
   if (hidden === undefined || movedVenv(facts) !== undefined) return undefined;
   return `lives in ${hidden}, where jobs have their own scratch (${SCRATCH_PATHS.join(', ')})`;
 }
@@ -200,23 +199,18 @@ function runtimePaths({ executable, prefixes, path, stdlib }: Facts): string[] {
   ].filter((needed) => !SHARED_PREFIXES.includes(needed));
 }
 
-function showRuntime(view: View, facts: Facts, moved: string | undefined): void {
-  const isElsewhere = (path: string) => moved !== undefined && isInside(path, moved);
-  const show = (path: string) => {
-    if (!isElsewhere(path) && !isHiddenByScratch(path)) view.follow(path);
-  };
+function showRuntime(view: View, facts: Facts): void {
   for (const prefix of facts.prefixes) {
-    if (isOwnDirectory(prefix)) show(prefix);
-    else if (prefix !== '/') show(posix.join(prefix, 'pyvenv.cfg'));
+    if (isOwnDirectory(prefix)) view.open(prefix).follow(prefix);
+    else if (prefix !== '/') view.follow(posix.join(prefix, 'pyvenv.cfg'));
   }
-  show(facts.executable);
-  show(baseExecutable(facts));
-  for (const path of facts.stdlib) show(path);
+  view.follow(facts.executable).follow(visibleExecutable(facts));
+  for (const path of facts.stdlib) view.follow(path);
   for (const path of facts.path) {
-    if (facts.prefixes.some((prefix) => isInside(path, prefix)) || isPackages(path)) show(path);
+    if (facts.prefixes.some((prefix) => isInside(path, prefix)) || isPackages(path)) view.follow(path);
   }
   for (const path of facts.mapped) {
-    if (!view.sees(path)) for (const name of namesOf(path)) show(name);
+    if (!view.sees(path)) for (const name of namesOf(path)) view.follow(name);
   }
   // Debian's site-packages hold a link to this file.
   view.copy(`/etc/python${facts.version[0]}.${facts.version[1]}/sitecustomize.py`);
@@ -235,17 +229,16 @@ function isHiddenByScratch(path: string): boolean {
   return SCRATCH_PATHS.some((scratch) => isInside(path, scratch) || isInside(realPath(path), scratch));
 }
 
+/** A link in /tmp or /work is not seen by a job; what it leads to may be. */
+function visibleExecutable({ executable }: Facts): string {
+  return isHiddenByScratch(executable) ? realPath(executable) : executable;
+}
+
 /** A venv that lies in /tmp or /work, which a job does not see: its prefix, where the rest of the runtime can be seen. */
 function movedVenv({ executable, prefixes, stdlib }: Facts): string | undefined {
   const [prefix = '', , basePrefix = '', baseExecPrefix = ''] = prefixes;
   if (prefix === basePrefix || !isHiddenByScratch(prefix) || !isInside(executable, prefix)) return undefined;
   return [basePrefix, baseExecPrefix, ...stdlib].some(isHiddenByScratch) ? undefined : prefix;
-}
-
-/** What the program of a venv is a link to. It may be shown where the venv is not. */
-function baseExecutable({ executable }: Facts): string {
-  const isLink = statusOf(executable)?.isSymbolicLink() ?? false;
-  return isLink ? posix.resolve(posix.dirname(executable), readlinkSync(executable)) : executable;
 }
 
 /** A library's file, and the links beside it by which the loader asks for it. */

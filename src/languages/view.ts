@@ -41,6 +41,7 @@ const SYSTEM_FILES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
 ];
+const OPEN_TO_OTHERS = 0o005;
 const COPIED_BYTES = 1024 * 1024;
 
 const USER = 'pinfold';
@@ -98,21 +99,30 @@ export class View {
   }
 
   /**
-   * Shows what lies at this path on the host: a link as a link, a directory without what must not be seen (the caller's own
-   * directories, where they lie inside it). What is missing, or can be seen already, is left out.
+   * Shows what lies at this path on the host (or at `source`): a link as a link, a directory without what must not be seen (the
+   * caller's own directories, where they lie inside it). What is missing, can be seen already, or would lie under the scratch is
+   * left out.
    */
-  show(path: string): this {
-    const stats = statusOf(path);
-    if (!stats || this.sees(path)) return this;
-    if (stats.isSymbolicLink()) return this.link(path, readlinkSync(path));
-    if (!stats.isDirectory() || !this.#kept.some((kept) => isInside(kept, path))) {
-      this.#shown.add(path).add(realPath(path));
-      return this.bind(path, path);
-    }
-    if (this.#kept.includes(path)) return this;
-    this.directory(path);
-    for (const name of readdirSync(path)) this.show(posix.join(path, name));
-    return this;
+  show(path: string, source = path): this {
+    const stats = statusOf(source);
+    if (!stats || this.sees(path) || SCRATCH_PATHS.some((scratch) => isInside(path, scratch))) return this;
+    if (stats.isSymbolicLink()) return this.link(path, readlinkSync(source));
+    if (this.#kept.includes(source)) return this;
+    if (stats.isDirectory() && this.#kept.some((kept) => isInside(kept, source))) return this.#showPieces(path, source);
+    this.#shown.add(path).add(realPath(path));
+    return this.bind(path, source);
+  }
+
+  /**
+   * Shows a directory of the runtime's own, also where nobody but its owner may enter it, as those that mkdtemp makes: jobs of
+   * root are not root, and what the caller told to be run in there is theirs to read.
+   */
+  open(path: string, source = path): this {
+    const stats = statusOf(source);
+    const isClosed = stats?.isDirectory() && (stats.mode & OPEN_TO_OTHERS) !== OPEN_TO_OTHERS;
+    return isClosed && process.geteuid?.() === 0 && !this.sees(path)
+      ? this.#showPieces(path, source)
+      : this.show(path, source);
   }
 
   /** Shows what lies at this path, and where it is a link, all that it leads to. */
@@ -165,6 +175,12 @@ export class View {
       const kind = writable ? ViewKind.BIND_WRITABLE : ViewKind.BIND_READ_ONLY;
       this.#entries.push({ kind, path: target, source });
     }
+    return this;
+  }
+
+  #showPieces(path: string, source: string): this {
+    this.directory(path);
+    for (const name of readdirSync(source)) this.show(posix.join(path, name), posix.join(source, name));
     return this;
   }
 

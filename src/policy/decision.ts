@@ -1,5 +1,5 @@
 /** What the kernel does with a call: let it through, answer with that error, or kill the whole process. */
-export type Verdict = 'allow' | 'kill' | Errno;
+export type Ruling = 'allow' | 'kill' | Errno;
 export type Errno = 'EPERM' | 'ENOSYS' | 'EINVAL' | 'ENOTTY' | 'EOPNOTSUPP';
 
 /** One number, or all from the first to the last; unsigned, 32 bits. */
@@ -19,4 +19,4 @@ export interface Choice {
   readonly otherwise: Decision;
 }
 
-export type Decision = Verdict | Choice;
+export type Decision = Ruling | Choice;

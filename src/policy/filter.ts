@@ -1,4 +1,4 @@
-import type { Choice, Decision, Span, Verdict } from './decision.js';
+import type { Choice, Decision, Ruling, Span } from './decision.js';
 import type { Policy } from './policy.js';
 import { type Arch, syscallNumber } from './syscalls.js';
 
@@ -28,7 +28,7 @@ const RET_KILL_PROCESS = 0x80000000;
 const RET_ERRNO = 0x00050000;
 const RET_ALLOW = 0x7fff0000;
 /** The same numbers on both architectures. None is 0: a refusal with errno 0 would look like success to the job. */
-const RETURN_VALUES: Readonly<Record<Verdict, number>> = {
+const RETURN_VALUES: Readonly<Record<Ruling, number>> = {
   allow: RET_ALLOW,
   kill: RET_KILL_PROCESS,
   EPERM: RET_ERRNO | 1,
@@ -93,7 +93,7 @@ function bounds(span: Span): { first: number; last: number } {
   return typeof span === 'number' ? { first: span, last: span } : { first: span[0], last: span[1] };
 }
 
-/** Emits the look-up of the value at `offset`; gives back where it starts, or the verdict where there is nothing to look up. */
+/** Emits the look-up of the value at `offset`; gives back where it starts, or the ruling where there is nothing to look up. */
 function emitSearch(code: BackwardCode, offset: number, mask: number | undefined, ranges: readonly Range[]): Target {
   const tree = emitTree(code, ranges);
   if (ranges.length === 1) return tree;
@@ -116,8 +116,8 @@ function emitDecision(code: BackwardCode, decision: Decision): Target {
   return emitSearch(code, ARGUMENTS_OFFSET + argument * ARGUMENT_BYTES, mask, rangesOf(cases, otherwise));
 }
 
-/** Where a jump goes: to an instruction emitted before, or to any that returns this verdict. */
-type Target = number | Verdict;
+/** Where a jump goes: to an instruction emitted before, or to any that returns this ruling. */
+type Target = number | Ruling;
 
 interface Instruction {
   readonly operation: number;
@@ -132,7 +132,7 @@ interface Instruction {
  */
 class BackwardCode {
   readonly #instructions: Instruction[] = [];
-  readonly #returns = new Map<Verdict, number>();
+  readonly #returns = new Map<Ruling, number>();
 
   push(operation: number, operand: number, ifTrue = 0, ifFalse = 0): number {
     return this.#instructions.push({ operation, operand, ifTrue, ifFalse }) - 1;

@@ -1,10 +1,10 @@
 import type { Guarantee } from '../isolation.js';
-import type { Verdict } from './decision.js';
+import type { Ruling } from './decision.js';
 import type { Syscall } from './syscalls.js';
 
 /** Calls that share one fate for one reason, whatever their arguments. */
 export interface Group {
-  readonly verdict: Verdict;
+  readonly ruling: Ruling;
   readonly reason: string;
   /** The promise that would be broken if the caller could open these calls; undefined: the caller may. */
   readonly guarantee?: Guarantee;
@@ -21,7 +21,7 @@ export interface Group {
  */
 export const groups: readonly Group[] = [
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: "reading and writing through descriptors that the process has, within the view's own permissions",
     calls: [
       'read',
@@ -58,7 +58,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'names, directories and metadata: the private root decides what is there and what can be written',
     calls: [
       'open',
@@ -118,7 +118,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: "the process's own memory; how much there is, the memory limit decides",
     calls: [
       'brk',
@@ -145,7 +145,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'processes and threads of the job: how many there are, the process limit decides',
     calls: [
       'fork',
@@ -178,7 +178,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'signals: the pid namespace (or Landlock and an own uid) keeps them inside the job',
     calls: [
       'kill',
@@ -200,7 +200,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'waiting, clocks and timers, read or owned by the process itself',
     calls: [
       'poll',
@@ -236,7 +236,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'talking over a socket pair: a socket to anywhere else never comes to be',
     calls: [
       'sendto',
@@ -252,7 +252,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: 'asking about oneself and the machine, and limits that can only be lowered without privilege',
     calls: [
       'getuid',
@@ -285,25 +285,25 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'allow',
+    ruling: 'allow',
     reason: "entered only from the kernel's own trampolines, where the host's administrator traces a program",
     calls: ['uretprobe', 'uprobe'],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'the way to any other process or machine is a socket with an address',
     guarantee: 'network',
     openWithNetwork: true,
     calls: ['bind', 'connect', 'listen', 'accept', 'accept4'],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: "reads, steers or borrows from another process, past that process's own will",
     guarantee: 'processes',
     calls: ['ptrace', 'process_vm_readv', 'process_vm_writev', 'process_madvise', 'pidfd_getfd', 'kcmp'],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'objects with names of their own outside the file system, which jobs could meet at',
     guarantee: 'processes',
     calls: [
@@ -331,7 +331,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'changes what the file tree is made of, or opens files without walking it',
     guarantee: 'filesystem',
     calls: [
@@ -354,13 +354,13 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'new namespaces give new powers over the kernel, other namespaces other views of the machine',
     guarantee: 'privileges',
     calls: ['unshare', 'setns'],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'identities and capabilities were given up for good',
     guarantee: 'privileges',
     calls: [
@@ -377,7 +377,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'puts code into the kernel, or hands it the means by which kernels are usually attacked',
     guarantee: 'privileges',
     calls: [
@@ -395,7 +395,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'belongs to whoever runs the machine',
     guarantee: 'privileges',
     calls: [
@@ -416,19 +416,19 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'works on behalf of the process where no filter looks (rings), or changes what filters report',
     guarantee: 'syscalls',
     calls: ['io_uring_setup', 'io_uring_enter', 'io_uring_register', 'seccomp'],
   },
   {
-    verdict: 'EPERM',
+    ruling: 'EPERM',
     reason: 'takes processor or disk time ahead of others by a structure that the filter cannot read',
     guarantee: 'cpu',
     calls: ['sched_setattr', 'ioprio_set'],
   },
   {
-    verdict: 'EOPNOTSUPP',
+    ruling: 'EOPNOTSUPP',
     reason:
       'attributes of files are not collected, and may be labels or capabilities; programs that copy files take ' +
       'EOPNOTSUPP for a file system without them and go on, but stop at anything else',
@@ -444,13 +444,13 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'its flags lie in memory, where the filter cannot read them; C libraries fall back to clone',
     guarantee: 'privileges',
     calls: ['clone3'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason:
       'would show what sibling jobs open in the shared read-only tree; ENOSYS is how a kernel built without it answers, ' +
       'and programs then poll',
@@ -458,29 +458,29 @@ export const groups: readonly Group[] = [
     calls: ['inotify_init', 'inotify_init1', 'inotify_add_watch', 'inotify_rm_watch'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'tells where mounts come from on the host',
     guarantee: 'filesystem',
     calls: ['statmount', 'listmount'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason:
       'files without a file system: outside scratchBytes, and outside memoryBytes where no control group counts them',
     calls: ['memfd_create', 'memfd_secret'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'can only take rights away, so a caller may open it; programs that would use it do without',
     calls: ['landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'flushes the disks of the host, which can take long and stalls others; a job has nothing to flush there',
     calls: ['sync', 'syncfs'],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'a second way to do what another call does (runtimes fall back to that), or used by no ordinary program',
     calls: [
       'execveat',
@@ -507,7 +507,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    verdict: 'ENOSYS',
+    ruling: 'ENOSYS',
     reason: 'gone from the kernel, or never more than a reserved number',
     calls: [
       'uselib',

@@ -1,6 +1,6 @@
 import { SandboxError } from '../errors.js';
 import type { Guarantee } from '../isolation.js';
-import type { Decision, Verdict } from './decision.js';
+import type { Decision, Ruling } from './decision.js';
 import { type Group, groups } from './groups.js';
 import { type Rule, rules } from './rules.js';
 import { allSyscalls, isSyscall, type Syscall } from './syscalls.js';
@@ -70,7 +70,7 @@ export function buildPolicy({ network, allow, deny }: PolicyOptions): Policy {
 function defaultPolicy(network: boolean): Map<Syscall, PolicyEntry> {
   const policy = new Map<Syscall, PolicyEntry>();
   for (const group of groups) {
-    const decision = isOpen(group, network) ? 'allow' : group.verdict;
+    const decision = isOpen(group, network) ? 'allow' : group.ruling;
     for (const call of group.calls) policy.set(call, { decision, reason: group.reason });
   }
   for (const { call, reason, decide, withNetwork } of rules) {
@@ -80,7 +80,7 @@ function defaultPolicy(network: boolean): Map<Syscall, PolicyEntry> {
 }
 
 function isOpen(group: Group, network: boolean): boolean {
-  return group.verdict === 'allow' || (network && group.openWithNetwork === true);
+  return group.ruling === 'allow' || (network && group.openWithNetwork === true);
 }
 
 function opens(decision: Decision | undefined): boolean {
@@ -136,7 +136,7 @@ function assertMayDeny(call: Syscall, allow: readonly Syscall[]): void {
 /** One line of the policy for people: what becomes of the call, and why. */
 export interface Description {
   readonly call: Syscall;
-  readonly verdict: Verdict | 'by argument';
+  readonly ruling: Ruling | 'by argument';
   readonly reason: string;
 }
 
@@ -145,7 +145,7 @@ export function describePolicy(policy: Policy): Description[] {
   return allSyscalls.flatMap((call) => {
     const entry = policy.get(call);
     if (!entry) return [];
-    const verdict = typeof entry.decision === 'string' ? entry.decision : 'by argument';
-    return [{ call, verdict, reason: entry.reason }];
+    const ruling = typeof entry.decision === 'string' ? entry.decision : 'by argument';
+    return [{ call, ruling, reason: entry.reason }];
   });
 }

@@ -25,10 +25,10 @@ function disagreements(policy: Policy, arch: Arch): { differing: string[]; steps
   for (const [number, args] of cases(policy, arch)) {
     for (const architecture of Object.values(architectures)) {
       const result = program.run({ number, architecture, args });
-      const verdict = judge(policy, arch, architecture, number, args);
-      if (result.value !== returnValues[verdict]) {
+      const ruling = judge(policy, arch, architecture, number, args);
+      if (result.value !== returnValues[ruling]) {
         differing.push(
-          `${number}(${args}) on 0x${architecture.toString(16)}: 0x${result.value.toString(16)}, not ${verdict}`,
+          `${number}(${args}) on 0x${architecture.toString(16)}: 0x${result.value.toString(16)}, not ${ruling}`,
         );
       }
       steps = Math.max(steps, result.steps);
@@ -73,7 +73,7 @@ describe.each(archs)('the filter for %s', (arch) => {
   });
 
   it('agrees with the policy for whatever a caller may allow and deny', () => {
-    const openable = groups.filter(({ verdict, guarantee }) => verdict !== 'allow' && !guarantee);
+    const openable = groups.filter(({ ruling, guarantee }) => ruling !== 'allow' && !guarantee);
     const closable = [...buildPolicy({ network: true, allow: [], deny: [] }).keys()].filter(isDeniable);
     const changes = fc.record({
       network: fc.boolean(),

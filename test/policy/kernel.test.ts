@@ -77,8 +77,8 @@ function refusals(arch: Arch): Refusal[] {
     const number = syscallNumber(call, arch);
     if (number === null) return [];
     const refused = edges(decision).flatMap((args) => {
-      const verdict = decide(policy, call, args);
-      return verdict === 'allow' || verdict === 'kill' ? [] : [{ call, number, args, errno: errnos[verdict] }];
+      const ruling = decide(policy, call, args);
+      return ruling === 'allow' || ruling === 'kill' ? [] : [{ call, number, args, errno: errnos[ruling] }];
     });
     return thinned(refused, EDGES_ASKED);
   });

@@ -1,4 +1,4 @@
-import type { Choice, Decision, Span, Verdict } from '../../src/policy/decision.js';
+import type { Choice, Decision, Ruling, Span } from '../../src/policy/decision.js';
 import type { Policy } from '../../src/policy/policy.js';
 import { type Arch, allSyscalls, type Syscall, syscallNumber } from '../../src/policy/syscalls.js';
 
@@ -19,15 +19,15 @@ export function judge(
   architecture: number,
   number: number,
   args: readonly bigint[],
-): Verdict {
+): Ruling {
   if (architecture !== architectures[arch]) return 'kill';
   if (arch === 'x64' && number >= 0x40000000 && number !== 0xffffffff) return 'kill';
   const call = allSyscalls.find((name) => syscallNumber(name, arch) === number);
   return call === undefined ? 'ENOSYS' : decide(policy, call, args);
 }
 
-/** Filter return values by verdict: linux/seccomp.h and asm-generic/errno.h. */
-export const returnValues: Readonly<Record<Verdict, number>> = {
+/** Filter return values by ruling: linux/seccomp.h and asm-generic/errno.h. */
+export const returnValues: Readonly<Record<Ruling, number>> = {
   allow: 0x7fff0000,
   kill: 0x80000000,
   EPERM: 0x00050001,
@@ -37,7 +37,7 @@ export const returnValues: Readonly<Record<Verdict, number>> = {
   EOPNOTSUPP: 0x0005005f,
 };
 
-export function decide(policy: Policy, call: Syscall, args: readonly bigint[]): Verdict {
+export function decide(policy: Policy, call: Syscall, args: readonly bigint[]): Ruling {
   let decision: Decision = policy.get(call)?.decision ?? 'ENOSYS';
   while (typeof decision === 'object') decision = choose(decision, args);
   return decision;

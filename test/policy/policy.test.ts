@@ -55,7 +55,7 @@ describe('the default policy', () => {
       'prlimit64 pwrite64 read readlink rename rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield',
       'set_robust_list set_tid_address setsockopt shutdown socketpair statx sysinfo uname unlink vfork wait4 write',
     ];
-    const fates = new Map(describePolicy(build()).map(({ call, verdict }) => [call as string, verdict]));
+    const fates = new Map(describePolicy(build()).map(({ call, ruling }) => [call as string, ruling]));
     const refused = seen
       .join(' ')
       .split(' ')
@@ -63,7 +63,7 @@ describe('the default policy', () => {
     expect(refused).toEqual([]);
   });
 
-  it.each<[what: string, call: Syscall, args: readonly (number | bigint)[], verdict: string]>([
+  it.each<[what: string, call: Syscall, args: readonly (number | bigint)[], ruling: string]>([
     ['a thread', 'clone', [0x3d0f00], 'allow'],
     ['a new user namespace', 'clone', [0x10000011], 'EPERM'],
     ['a new control group namespace', 'clone', [0x02000011], 'EPERM'],
@@ -107,8 +107,8 @@ describe('the default policy', () => {
     ["a whole user's priority", 'setpriority', [2, 0, 19], 'EPERM'],
     ['idle scheduling', 'sched_setscheduler', [0, 0x40000005], 'allow'],
     ['real-time scheduling', 'sched_setscheduler', [0, 1], 'EPERM'],
-  ])('decides about %s (%s)', (_, call, args, verdict) => {
-    expect(ask(call, args)).toBe(verdict);
+  ])('decides about %s (%s)', (_, call, args, ruling) => {
+    expect(ask(call, args)).toBe(ruling);
   });
 
   it('opens sockets of three families with network, and nothing else', () => {
@@ -116,8 +116,8 @@ describe('the default policy', () => {
     expect([1, 2, 10].map((family) => ask('socket', [family], { network }))).toEqual(['allow', 'allow', 'allow']);
     expect([16, 17, 38, 40].map((family) => ask('socket', [family], { network }))).toEqual(Array(4).fill('EPERM'));
     expect(ask('socketpair', [1, 2], { network })).toBe('allow');
-    const withNetwork = new Map(describePolicy(build({ network })).map(({ call, verdict }) => [call, verdict]));
-    const changed = describePolicy(build()).filter(({ call, verdict }) => withNetwork.get(call) !== verdict);
+    const withNetwork = new Map(describePolicy(build({ network })).map(({ call, ruling }) => [call, ruling]));
+    const changed = describePolicy(build()).filter(({ call, ruling }) => withNetwork.get(call) !== ruling);
     expect(changed.map(({ call }) => call).toSorted()).toEqual(['accept', 'accept4', 'bind', 'connect', 'listen']);
   });
 });
@@ -125,12 +125,12 @@ describe('the default policy', () => {
 describe('syscalls.allow', () => {
   it('opens a call on top of the defaults and leaves all others as they were', () => {
     const opened = describePolicy(build({ allow: ['memfd_create', 'read'] }));
-    const changed = opened.filter(({ verdict }, index) => verdict !== describePolicy(build())[index]?.verdict);
-    expect(changed.map(({ call, verdict }) => [call, verdict])).toEqual([['memfd_create', 'allow']]);
+    const changed = opened.filter(({ ruling }, index) => ruling !== describePolicy(build())[index]?.ruling);
+    expect(changed.map(({ call, ruling }) => [call, ruling])).toEqual([['memfd_create', 'allow']]);
   });
 
   it('refuses what would break a guarantee, and says which', () => {
-    const closed = groups.filter(({ verdict, guarantee }) => verdict !== 'allow' && guarantee);
+    const closed = groups.filter(({ ruling, guarantee }) => ruling !== 'allow' && guarantee);
     for (const { calls, guarantee } of closed) {
       for (const call of calls) {
         const { code, message } = refusal({ allow: [call] });
