@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { askEnvironment } from './ask.js';
+import { Backstop } from './backstop.js';
 import { MalformedError } from './bytes.js';
 import { Channel } from './channel.js';
 import { type Deferred, deferred } from './deferred.js';
@@ -74,6 +75,7 @@ export interface Flight {
 }
 
 interface OpenRun {
+  readonly wallMs: number;
   readonly listener: RunListener;
   readonly outcome: Deferred<RunOutcome>;
   hadStarted: boolean;
@@ -84,6 +86,10 @@ type RunMessage = Exclude<SupervisorMessage, { type: 'ready' | 'zygote-lost' | '
 const START_LIMIT_MS = 60_000;
 /** Longer than the kernel takes to tear down a thousand jobs. */
 const CLOSE_LIMIT_MS = 10_000;
+/** How much later than its deadline the end of a run may be told before the supervisor counts as hung. */
+const HUNG_AFTER_MS = 10_000;
+/** Before it starts, a run may have to wait for a new zygote. */
+const STARTED_AFTER_MS = 120_000;
 const REAP_PATIENCE_MS = 1_000;
 const REAP_LIMIT_MS = 5_000;
 const REAP_DELAY_MAX_MS = 64;
@@ -96,6 +102,7 @@ export class Supervisor {
   readonly #gone = deferred<void>();
   readonly #runs = new Map<number, OpenRun>();
   readonly #questions = new Map<number, Deferred<Answer>>();
+  readonly #backstop = new Backstop(() => this.#onHung());
   #state: SupervisorState = 'idle';
   #isConfigured = false;
   #nextNumber = 1;
@@ -150,7 +157,8 @@ export class Supervisor {
     const number = this.#takeNumber();
     const outcome = deferred<RunOutcome>();
     channel.hold();
-    this.#runs.set(number, { listener, outcome, hadStarted: false });
+    this.#runs.set(number, { wallMs: order.wallMs, listener, outcome, hadStarted: false });
+    this.#backstop.expect(number, order.wallMs + STARTED_AFTER_MS);
     channel.send(encodeRun(number, order));
 
     const sendWhileOpen = (frame: Parameters<Channel['send']>[0]) => {
@@ -233,7 +241,7 @@ export class Supervisor {
     const run = this.#openRun(message.run);
     switch (message.type) {
       case 'started':
-        this.#onStarted(run);
+        this.#onStarted(message.run, run);
         break;
       case 'stdout':
       case 'stderr':
@@ -259,9 +267,10 @@ export class Supervisor {
     return run;
   }
 
-  #onStarted(run: OpenRun): void {
+  #onStarted(number: number, run: OpenRun): void {
     if (run.hadStarted) throw new MalformedError('A run started twice');
     run.hadStarted = true;
+    this.#backstop.expect(number, run.wallMs + HUNG_AFTER_MS);
     run.listener.started();
   }
 
@@ -296,8 +305,14 @@ export class Supervisor {
   #settle(number: number, outcome: RunOutcome): void {
     const run = this.#openRun(number);
     this.#runs.delete(number);
+    this.#backstop.forget(number);
     run.outcome.resolve(outcome);
     this.#channel?.release();
+  }
+
+  /** Stopped, or stuck: killed, it takes its jobs with it, and the runs settle as lost. */
+  #onHung(): void {
+    this.#kill(new Error('it told no end of a run long after its deadline'));
   }
 
   #giveUp(): void {
@@ -342,7 +357,7 @@ export class Supervisor {
   }
 
   /** Only before the process is reaped: until then nobody else can have its pid. */
-  #kill(): void {
+  #kill(cause?: Error): void {
     if (this.#pid > 0) {
       try {
         process.kill(this.#pid, 'SIGKILL');
@@ -350,7 +365,7 @@ export class Supervisor {
         // It has ended, and waits to be reaped.
       }
     }
-    this.#channel?.destroy();
+    this.#channel?.destroy(cause);
   }
 }
 

@@ -292,13 +292,14 @@ static long limit_memory(struct group *group, uint64_t bytes) {
     file_write_text(directory, "memory.swap.max", "0"); /* absent without swap accounting */
     return write_number(directory, "memory.max", bytes);
   }
-  write_number(directory, "memory.max_usage_in_bytes", 0);
-  if (group->memory_limit == bytes) return 0;
+  if (group->memory_limit == bytes) return write_number(directory, "memory.max_usage_in_bytes", 0);
   /* Memory and swap together may never be less than memory: raise that first, where it is accounted for at all. */
   file_write_text(directory, "memory.memsw.limit_in_bytes", "-1");
   long result = write_number(directory, "memory.limit_in_bytes", bytes);
   write_number(directory, "memory.memsw.limit_in_bytes", bytes);
   group->memory_limit = result == 0 ? bytes : 0;
+  /* After the limit, which may have made the kernel give something up. */
+  write_number(directory, "memory.max_usage_in_bytes", 0);
   return result;
 }
 
@@ -315,20 +316,28 @@ long control_group_begin(int index, const struct group_limits *limits) {
 
 #define PEAK_OF_ONE 2 /* pid 1 and the job's only process: whoever comes next can't have less */
 
-/* Peaks of version 2, and that of version 1's processes, can't be set back to zero: new groups for the next job, where it
- * matters. Version 1's memory can. */
+#define LEFT_OVER_BYTES (1u << 20)
+
+/* Whether the next job would be charged for this one. Peaks of version 2, and that of version 1's processes, can't be set
+ * back to zero; and what the kernel keeps cached for files that the job read stays charged to its group. */
 static bool is_spent(const struct group *group, int controller) {
+  int directory = group->directory[controller];
+  if (directory < 0) return false;
   if (state.version[controller] == 2) return true;
-  if (controller != CONTROLLER_PIDS || group->directory[controller] < 0) return false;
-  return read_number(group->directory[controller], "pids.peak", "", 0) > PEAK_OF_ONE;
+  if (controller == CONTROLLER_PIDS) return read_number(directory, "pids.peak", "", 0) > PEAK_OF_ONE;
+  return controller == CONTROLLER_MEMORY && read_number(directory, "memory.usage_in_bytes", "", 0) > LEFT_OVER_BYTES;
 }
 
 void control_group_release(int index) {
   struct group *group = &state.groups[index];
   group->taken = false;
-  if (state.version[CONTROLLER_MEMORY] == 2) descriptor_close(&group->memory_event);
-  for (int i = 0; i < CONTROLLER_COUNT; i++)
-    if (is_spent(group, i)) remove_directory(index, i);
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (!is_spent(group, i)) continue;
+    remove_directory(index, i);
+    if (i != CONTROLLER_MEMORY) continue;
+    descriptor_close(&group->memory_event);
+    group->memory_limit = 0;
+  }
 }
 
 int control_group_memory_event(int index) { return state.groups[index].memory_event; }

@@ -29,7 +29,7 @@ long socket_send(int socket, const void *bytes, size_t length, const int *fds, s
     memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
   }
   long sent;
-  do sent = SYS(sendmsg, socket, &message, MSG_NOSIGNAL);
+  do sent = SYS(sendmsg, socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent == -EINTR);
   return sent;
 }

@@ -6,7 +6,7 @@
 
 #define DESCRIPTORS_MAX 4
 
-/* Each gives the bytes moved, 0 at the end of file, or -errno. `received` gets the kernel's word for the sender's pid. */
+/* Sending never waits: -EAGAIN where the socket is full. Each gives the bytes moved, 0 at the end of file, or -errno. `received` gets the kernel's word for the sender's pid. */
 long socket_send(int socket, const void *bytes, size_t length, const int *fds, size_t fd_count);
 long socket_receive(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity, int *sender_pid, bool wait);
 /* Reads or writes all of it, waiting; for trusted peers only. 0 or -errno. */

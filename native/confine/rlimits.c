@@ -17,9 +17,20 @@ static long set(int resource, uint64_t value) {
 }
 
 long rlimits_apply_fixed(void) {
-  static const int none[] = {RLIMIT_CORE, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO};
-  for (size_t i = 0; i < COUNT_OF(none); i++) {
-    long result = set(none[i], 0);
+  static const struct {
+    int resource;
+    uint64_t value;
+  } limits[] = {
+      {RLIMIT_CORE, 1}, /* 0 would still start a core_pattern that is a program: core(5) */
+      {RLIMIT_MSGQUEUE, 0},
+      {RLIMIT_NICE, 0},
+      {RLIMIT_RTPRIO, 0},
+      {RLIMIT_MEMLOCK, 65536},
+      /* Signals in wait count for the host's user as well, who could have none left. */
+      {RLIMIT_SIGPENDING, 1024},
+  };
+  for (size_t i = 0; i < COUNT_OF(limits); i++) {
+    long result = set(limits[i].resource, limits[i].value);
     if (result < 0) return result;
   }
   return 0;

@@ -18,11 +18,14 @@ import posix
 import time
 from _weakref import ref
 
-# Calls what it is given from C, so that no frame of this file lies below: see "Hiding" below.
-from _functools import partial
+BARE_MODULES = frozenset(sys.modules)
 
-if "functools" not in sys.modules:
-    del sys.modules["_functools"]
+# These call from C, so that no frame of this file lies below what they call: see "Hiding" below.
+from _functools import partial
+from _operator import attrgetter, methodcaller
+
+for name in frozenset(sys.modules) - BARE_MODULES:
+    del sys.modules[name]
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 CONTROL_DESCRIPTOR = 3
@@ -33,7 +36,11 @@ EXIT_USAGE = 2
 EXIT_UNFLUSHED = 120
 EXIT_INTERRUPTED = 130
 
+MISSING = object()
 Module = type(sys)
+flush = methodcaller("flush")
+audit = sys.audit
+set_trace = sys.settrace
 show_exception = sys.excepthook
 
 # The interpreter reads PYTHON* variables at its start, which lies behind us: where a job is given one, it starts the
@@ -53,12 +60,11 @@ if sys.version_info >= (3, 12):
 UNFLUSHED = UNJOINED = None
 if sys.version_info >= (3, 13):
     UNFLUSHED = "Exception ignored on flushing sys.stdout"
-if sys.version_info >= (3, 13, 1):
     UNJOINED = "Exception ignored on threading shutdown"
 if sys.version_info >= (3, 14):
     UNFLUSHED = "Exception ignored while flushing sys.stdout"
 
-# Run in every fresh process before it waits for its job: a page that is copied here isn't copied while a caller waits.
+# What a process does before it waits for its job: a page that is copied then isn't copied while a caller waits.
 WARM_UP = b"""
 class Warm:
     def __init__(self, value):
@@ -76,6 +82,10 @@ except KeyError as error:
     repr(error), error.__traceback__
 print(end='')
 """
+REHEARSED_TASK = b"".join(
+    number.to_bytes(4, "little") + content
+    for number, content in ((1, b""), (7, b"main.py"), (1, b""), (6, b"HOME=/"), (len(WARM_UP), WARM_UP))
+)
 
 
 # --- The zygote: everything before the fork ---------------------------------------------------------------------------
@@ -92,12 +102,11 @@ def main(preloads):
     python.run_exit_functions = atexit._run_exitfuncs if sys.version_info >= (3, 10) else None
     python.conceal()
     os.environ.clear()
-    posix.environ.clear()
     sys.stdout.flush()
     sys.stderr.flush()
     # What is left alive here is never looked at again by a job's collections, nor its pages copied by them.
-    python.modules = list(sys.modules.values())
     python.module_names = frozenset(sys.modules)
+    python.kept = [*sys.modules.values(), *(getattr(sys, name, None) for name in ENDED_ATTRIBUTES)]
     gc.collect()
     gc.freeze()
     serve(python)
@@ -109,7 +118,7 @@ def preload(names):
     for name in names:
         try:
             __import__(name)
-        except Exception as error:
+        except BaseException as error:
             refuse(f"can't preload {name!r}: {type(error).__name__}: {error}")
         before, threads = threads, count_threads()
         if threads > before:
@@ -142,7 +151,9 @@ def import_unseen(*names):
 class Interpreter:
     """The C functions in reach: pinfold.node's, the interpreter's own and the C library's."""
 
-    modules = module_names = gc = signal = run_exit_functions = None
+    module_names = gc = signal = run_exit_functions = None
+    # What would be ended with the interpreter, but is not: that would copy every page that it is on, to show nothing.
+    kept = ()
 
     def __init__(self, ctypes):
         # Each call keeps the interpreter's lock: the process forks inside them.
@@ -157,15 +168,26 @@ class Interpreter:
         self.seal = declare(library.pinfold_seal, number)
         self.memory = declare(python.PyMemoryView_FromMemory, thing, pointer, ctypes.c_ssize_t, number)
         # What the launcher itself runs a script with: tokens, errors and compiler flags are its own.
-        self.run_file = declare(
-            python.PyRun_FileExFlags, thing, pointer, text, number, thing, thing, number, pointer
-        )
+        self.run_file = declare(python.PyRun_FileExFlags, thing, pointer, text, number, thing, thing, number, pointer)
+        self.new_record = declare(python.PyStructSequence_New, thing, thing)
+        self.set_field = declare(python.PyStructSequence_SetItem, None, thing, ctypes.c_ssize_t, thing)
+        self.address_of = declare(python.PyBytes_AsString, pointer, thing)
+        self.keep = declare(python.Py_IncRef, None, thing)
         self.thread_state = declare(python.PyThreadState_Get, pointer)
         self.open = declare(c.fopen, pointer, text, text)
         self.open_memory = declare(c.fmemopen, pointer, text, size, text)
         self.flush_c = declare(c.fflush, number, pointer)
+        self.record_type = unraisable_type()
         self.frame_words = self.depth_word = None
         self.depth_at_call = 0
+
+    def unraisable(self, *fields):
+        """The argument of sys.unraisablehook, whose type has no public name and can't be called."""
+        record = self.new_record(self.record_type)
+        for index, field in enumerate(fields):
+            self.keep(field)
+            self.set_field(record, index, field)
+        return record
 
     def conceal(self):
         """Learns to hide this file's frames from the code that it calls, where that can be shown to work."""
@@ -190,6 +212,18 @@ class Interpreter:
         return self.int() if self.depth_word is None else self.int.from_address(self.thread_state() + self.depth_word)
 
 
+def unraisable_type():
+    class Unraisable:
+        def __del__(self):
+            raise RuntimeError
+
+    types = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda record: types.append(type(record))
+    Unraisable()
+    sys.unraisablehook = hook
+    return types[0]
+
+
 FILE_INPUT = 257  # Py_file_input
 CLOSE = 1
 READ_ONLY = 0x100  # PyBUF_READ
@@ -212,6 +246,7 @@ DEEPEST_START = 32
 # Debug builds assert that the word is not empty; a free-threaded build's collector looks for references in the frames.
 IS_KNOWN_BUILD = (
     sys.implementation.name == "cpython"
+    and sys.version_info < (3, 15)
     and not hasattr(sys, "gettotalrefcount")
     and getattr(sys, "_is_gil_enabled", lambda: True)()
     and "t" not in sys.abiflags
@@ -347,7 +382,7 @@ def serve(python):
     if job != 0:
         os._exit(python.init(job))
     reseed()
-    warm_up(python)
+    rehearse(python)
     run_job(python)
 
 
@@ -362,13 +397,31 @@ def reseed():
         modules["tempfile"]._name_sequence = None
 
 
-def warm_up(python):
-    names = {"__builtins__": builtins}
-    python.run_file(open_code(python, WARM_UP), b"", FILE_INPUT, names, names, CLOSE, None)
-    names.clear()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    python.gc.collect()
+def rehearse(python):
+    """Does what a job does, on nothing: each page that is copied here isn't copied while a caller waits."""
+    slot = python.current_frame()
+    task = python.memory(python.address_of(REHEARSED_TASK), len(REHEARSED_TASK), READ_ONLY)
+    arguments, variables, code = read_task(task)
+    path = os.path.join(os.getcwd(), SCRIPT)
+    store(os.devnull, code)
+    set_up(arguments, variables)
+    needs_a_start(variables)
+    module = make_main(path)
+    for stream in (python.open(os.fsencode(os.devnull), b"rbe"), open_code(python, bytes(code))):
+        python.run_file(stream, b"", FILE_INPUT, module.__dict__, module.__dict__, CLOSE, None)
+    ending = Ending(python, slot, None)
+    ending.leave_main(None, module.__dict__, True)
+    ending.flush_streams()
+    take_names(python, dict(sys.modules))
+    for names in private_names_first(module.__dict__):
+        ending.call(module.__dict__.update, names)
+    sys.path.pop(0)
+    sys.path_importer_cache.popitem()
+    code.release()
+    task.release()
+    os.environ.clear()
+    del module
+    ending.call(python.gc.collect)
 
 
 def run_job(python):
@@ -393,9 +446,9 @@ def run_job(python):
         os._exit(EXIT_USAGE)
     if stored and needs_a_start(variables):
         start_anew(arguments, variables)
-    if not stored:
-        remember_lines(path, source)
     name = os.fsencode(namespace["__file__"])
+    if not stored:
+        remember_lines(namespace["__file__"], source)
     stream = python.open(name, b"rbe") if stored else open_code(python, source)
     error = None
     depth.value = python.depth_at_call
@@ -404,12 +457,14 @@ def run_job(python):
         python.run_file(stream, name, FILE_INPUT, namespace, namespace, CLOSE, None)
     except BaseException as raised:
         error = raised
-    slot.value = None
-    status = end_of(error, namespace, slot, stored)
+    trace = sys.gettrace()
+    set_trace(None)
+    sys.setprofile(None)
+    ending = Ending(python, slot, trace)
+    status = ending.leave_main(error, namespace, stored)
     interrupted = type(error) is KeyboardInterrupt
     error = module = namespace = None
-    slot.value = None
-    if not finish(python, slot):
+    if not ending.finish():
         status = EXIT_UNFLUSHED
     python.flush_c(None)
     if interrupted:
@@ -474,7 +529,6 @@ def set_up(arguments, variables):
             time.tzset()
         elif name == b"PYTHONDONTWRITEBYTECODE" and value:
             sys.dont_write_bytecode = True
-    posix.environ.update(data)
 
 
 def make_main(path):
@@ -507,209 +561,185 @@ def start_anew(arguments, variables):
 # --- The end of a job, as the interpreter ends ------------------------------------------------------------------------
 
 
-def end_of(error, namespace, slot, stored):
-    """What the launcher does once the script's module is left. Gives the exit status."""
-    flush_quietly("stderr", slot)
-    flush_quietly("stdout", slot)
-    if isinstance(error, SystemExit):
-        return system_exit_status(error, slot)
-    status = 0
-    if error is not None:
-        traceback = BaseException.__traceback__.__get__(error).tb_next
-        status = report(BaseException.with_traceback(error, traceback), traceback, slot, stored)
-    namespace.pop("__file__", None)
-    namespace.pop("__cached__", None)
-    return status
+class Ending:
+    """What can be seen of the launcher's and the interpreter's end, whose own way through it takes too long."""
 
+    def __init__(self, python, slot, trace):
+        self.python = python
+        self.slot = slot
+        self.trace = trace
 
-def system_exit_status(error, slot):
-    slot.value = None
-    try:
-        value = error.code
-    except Exception:
-        value = error
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        value = int.__index__(value)
-        # The launcher takes it for a C long, then an int, of which the kernel keeps eight bits.
-        return value & 0xFF if -(2**63) <= value < 2**63 else 0xFF
-    say(value, "\n", slot=slot)
-    return EXIT_UNCAUGHT
-
-
-def say(*values, slot):
-    for value in values:
-        stream = sys.stderr
-        if stream is None:
-            return
-        slot.value = None
+    def call(self, function, *arguments):
+        """The one way back to what may be untrusted: from C. Gives (result, None), or (None, what was raised)."""
+        called = partial(function, *arguments)
+        self.slot.value = None
         try:
-            partial(stream.write, partial(str, value)())()
-        except BaseException:
-            pass
-
-
-def report(error, traceback, slot, stored):
-    """An uncaught exception reaches sys.excepthook. Gives the exit status."""
-    kind = type(error)
-    if sys.version_info >= (3, 12):
-        sys.last_exc = error
-    sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback
-    hook = getattr(sys, "excepthook", None)
-    slot.value = None
-    try:
-        sys.audit("sys.excepthook", hook, kind, error, traceback)
-    except RuntimeError:
-        return EXIT_UNCAUGHT
-    except BaseException:
-        pass
-    if hook is None:
-        say("sys.excepthook is missing, printing exception\n", slot=slot)
-        hook = show_exception
-    if hook is show_exception and not stored:
-        from traceback import print_exception as hook
-    second = None
-    slot.value = None
-    try:
-        partial(hook, kind, error, traceback)()
-    except BaseException as raised:
-        second = raised
-    if second is None:
-        return EXIT_UNCAUGHT
-    if isinstance(second, SystemExit):
-        return system_exit_status(second, slot)
-    inner = BaseException.__traceback__.__get__(second).tb_next
-    say("Error in sys.excepthook:\n", slot=slot)
-    slot.value = None
-    show_exception(type(second), BaseException.with_traceback(second, inner), inner)
-    say("\nOriginal exception was:\n", slot=slot)
-    slot.value = None
-    show_exception(kind, error, traceback)
-    return EXIT_UNCAUGHT
-
-
-def flush_quietly(name, slot):
-    slot.value = None
-    try:
-        partial(getattr(sys, name).flush)()
-    except BaseException:
-        pass
-
-
-def finish(python, slot):
-    """What can be seen of the interpreter's finalisation, which takes too long. False where output can't be flushed."""
-    join_threads(slot)
-    run_exit_functions(python, slot)
-    flushed = flush_streams(slot)
-    if python.gc.isenabled():
-        slot.value = None
-        python.gc.collect()
-    take_apart(python, slot)
-    return flush_streams(slot) and flushed
-
-
-def join_threads(slot):
-    threading = sys.modules.get("threading")
-    if threading is None:
-        return
-    slot.value = None
-    try:
-        partial(threading._shutdown)()
-    except BaseException as error:
-        traceback = BaseException.__traceback__.__get__(error).tb_next
-        leave_unraised(error, traceback, UNJOINED, threading if sys.version_info < (3, 13) else None, slot)
-
-
-def run_exit_functions(python, slot):
-    run = python.run_exit_functions or getattr(sys.modules.get("atexit"), "_run_exitfuncs", None)
-    if run is None:
-        return
-    slot.value = None
-    try:
-        run()
-    except BaseException:
-        # It has been shown. Up to 3.9 the last one is raised as well.
-        pass
-
-
-def flush_streams(slot):
-    flushed = True
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name, None)
-        if stream is None or is_closed(stream, slot):
-            continue
-        slot.value = None
-        try:
-            partial(stream.flush)()
+            if self.trace is not None:
+                set_trace(self.trace)
+            return called(), None
         except BaseException as error:
-            flushed = False
-            if name == "stdout":
-                traceback = BaseException.__traceback__.__get__(error).tb_next
-                leave_unraised(error, traceback, UNFLUSHED, None if UNFLUSHED else stream, slot)
-    return flushed
+            set_trace(None)
+            return None, without_first_frame(error)
+        finally:
+            set_trace(None)
+
+    def leave_main(self, error, namespace, stored):
+        """From the end of the script's module to that of the launcher's work. Gives the exit status."""
+        for name in ("stderr", "stdout"):
+            self.call(flush, getattr(sys, name, None))
+        if isinstance(error, SystemExit):
+            return self.system_exit_status(error)
+        status = 0 if error is None else self.report(without_first_frame(error), stored)
+        namespace.pop("__file__", None)
+        namespace.pop("__cached__", None)
+        return status
+
+    def system_exit_status(self, error):
+        value, failure = self.call(attrgetter("code"), error)
+        if failure is not None:
+            value = error
+        if value is None:
+            return 0
+        if isinstance(value, int):
+            value = int.__index__(value)
+            # The launcher takes it for a C long, then an int, of which the kernel keeps eight bits.
+            return value & 0xFF if -(2**63) <= value < 2**63 else 0xFF
+        self.say(value)
+        self.say("\n")
+        return EXIT_UNCAUGHT
+
+    def say(self, value):
+        text, failure = self.call(str, value)
+        if failure is not None:
+            return
+        stream = getattr(sys, "stderr", None)
+        if stream is not None:
+            self.call(methodcaller("write", text), stream)
+        else:
+            os.write(2, os.fsencode(text))
+
+    def report(self, error, stored):
+        """Hands an uncaught exception to sys.excepthook. Gives the exit status."""
+        kind, trace = type(error), traceback_of(error)
+        if sys.version_info >= (3, 12):
+            sys.last_exc = error
+        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+        hook = getattr(sys, "excepthook", MISSING)
+        _, refusal = self.call(audit, "sys.excepthook", None if hook is MISSING else hook, kind, error, trace)
+        if isinstance(refusal, RuntimeError):
+            return EXIT_UNCAUGHT
+        if hook is MISSING:
+            self.say("sys.excepthook is missing\n")
+            self.call(show_exception, kind, error, trace)
+            return EXIT_UNCAUGHT
+        if hook is show_exception and not stored:
+            from traceback import print_exception as hook
+        if callable(hook):
+            _, second = self.call(hook, kind, error, trace)
+        else:
+            second = TypeError(f"{type(hook).__name__!r} object is not callable")
+        if isinstance(second, SystemExit):
+            return self.system_exit_status(second)
+        if second is not None:
+            self.say("Error in sys.excepthook:\n")
+            self.call(show_exception, type(second), second, traceback_of(second))
+            self.say("\nOriginal exception was:\n")
+            self.call(show_exception, kind, error, trace)
+        return EXIT_UNCAUGHT
+
+    def finish(self):
+        """The interpreter's end. False where output could not be flushed."""
+        self.join_threads()
+        self.run_exit_functions()
+        flushed = self.flush_streams()
+        if self.python.gc.isenabled():
+            self.call(self.python.gc.collect)
+        self.take_apart()
+        return flushed
+
+    def join_threads(self):
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            _, error = self.call(methodcaller("_shutdown"), threading)
+            if error is not None:
+                self.leave_unraised(error, UNJOINED, None if UNJOINED else threading)
+
+    def run_exit_functions(self):
+        run = self.python.run_exit_functions or getattr(sys.modules.get("atexit"), "_run_exitfuncs", None)
+        if run is not None:
+            # What is raised there has been shown, though up to 3.9 the last of it comes back.
+            self.call(run)
+
+    def flush_streams(self):
+        flushed = True
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            if stream is None or self.call(attrgetter("closed"), stream)[0]:
+                continue
+            _, error = self.call(flush, stream)
+            if error is not None:
+                flushed = False
+                if name == "stdout":
+                    self.leave_unraised(error, UNFLUSHED, None if UNFLUSHED else stream)
+        return flushed
+
+    def leave_unraised(self, error, message, where):
+        hook = getattr(sys, "unraisablehook", None)
+        if hook is not None:
+            self.call(hook, self.python.unraisable(type(error), error, traceback_of(error), message, where))
+
+    def take_apart(self):
+        """Ends the program's objects in the interpreter's order, so that files are flushed and __del__ runs.
+
+        The zygote's modules are taken out of sys.modules as well, but live on: see `kept`.
+        """
+        for name in ENDED_ATTRIBUTES:
+            setattr(sys, name, None)
+        for name in ("stdin", "stdout", "stderr"):
+            self.call(setattr, sys, name, getattr(sys, f"__{name}__", None))
+        builtins._ = None
+        modules = sys.modules
+        endings = take_names(self.python, modules)
+        self.call(modules.clear)
+        self.call(self.python.gc.collect)
+        for reference in endings:
+            module = reference()
+            if module is not None:
+                for names in private_names_first(module.__dict__):
+                    self.call(module.__dict__.update, names)
+            module = None
+        self.call(self.python.gc.collect)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            self.call(flush, stream)
 
 
-def is_closed(stream, slot):
-    slot.value = None
-    try:
-        return bool(stream.closed)
-    except BaseException:
-        return False
-
-
-def leave_unraised(error, traceback, message, where, slot):
-    hook = getattr(sys, "unraisablehook", None)
-    if hook is None:
-        return
-    arguments = sys.UnraisableHookArgs((type(error), BaseException.with_traceback(error, traceback), traceback, message, where))
-    slot.value = None
-    try:
-        partial(hook, arguments)()
-    except BaseException:
-        pass
-
-
-def take_apart(python, slot):
-    """Ends the program's objects in the interpreter's order, so that files are flushed and __del__ runs.
-
-    The zygote's modules stay: taking those apart would copy every page they are on, to show nothing.
-    """
-    modules, collect = sys.modules, python.gc.collect
-    for name in ENDED_ATTRIBUTES:
-        setattr(sys, name, None)
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-    builtins._ = None
+def take_names(python, modules):
+    """Weak references to the modules that came after the zygote's, the last first, and to __main__."""
     names = []
     for name in reversed(modules):
         if name in python.module_names:
             break
         names.append(name)
     names.append("__main__")
-    alive = []
-    slot.value = None
-    for name in reversed(names):
-        module = modules.pop(name, None)
-        if isinstance(module, Module):
-            alive.append(ref(module))
-    module = None
-    collect()
-    for reference in reversed(alive):
-        module = reference()
-        if module is not None:
-            clear(module.__dict__, slot)
-            module = None
-    slot.value = None
-    collect()
+    return [ref(modules[name]) for name in names if isinstance(modules.get(name), Module)]
 
 
-def clear(namespace, slot):
-    """Names that begin with one underscore go first, the builtins never."""
-    slot.value = None
-    for private in (True, False):
-        for name in list(namespace):
-            if isinstance(name, str) and name != "__builtins__" and (not private or name[:1] == "_" != name[1:2]):
-                namespace[name] = None
+def private_names_first(namespace):
+    """What a module's names are set to, in two goes: first those with one underscore, the builtins never."""
+    names = [name for name in namespace if isinstance(name, str) and name != "__builtins__"]
+    private = [name for name in names if name[:1] == "_" != name[1:2]]
+    return dict.fromkeys(private), dict.fromkeys(names)
+
+
+def traceback_of(error):
+    # Not by attribute: a program's exception class may have its own idea of that.
+    return BaseException.__traceback__.__get__(error)
+
+
+def without_first_frame(error):
+    """The first frame of the traceback is of this file."""
+    trace = traceback_of(error)
+    return error if trace is None else BaseException.with_traceback(error, trace.tb_next)
 
 
 def die_interrupted(python):

@@ -72,6 +72,8 @@ void job_free(struct job *job) {
   job_drop_task(job);
   if (job->input.buffer) SYS(munmap, job->input.buffer, STDIN_WINDOW);
   job->input.buffer = NULL;
+  if (job->seen) SYS(munmap, job->seen, SEEN_BYTES);
+  job->seen = NULL;
   job->state = JOB_FREE;
   while (jobs_used && jobs[jobs_used - 1].state == JOB_FREE) jobs_used--;
 }

@@ -7,6 +7,8 @@
 
 #define JOBS_MAX 2048
 #define STDIN_WINDOW (256u << 10)
+#define SEEN_MAX 1024
+#define SEEN_BYTES (2 * SEEN_MAX * sizeof(struct seen_process))
 
 enum job_state {
   JOB_FREE,
@@ -38,10 +40,17 @@ struct input {
   bool ended, watched;
 };
 
+/* The processor time of a process when it was last looked at. */
+struct seen_process {
+  uint32_t pid;
+  uint64_t cpu_ns;
+};
+
 struct job {
   enum job_state state;
   uint32_t run; /* 0: a spare */
-  uint32_t generation, sequence;
+  uint32_t generation, sequence; /* as it was made */
+  uint32_t fork_sequence;         /* as it was asked of the zygote, which answers in that order */
   int pid, main_process; /* pid 1 of the job, and a pidfd of the interpreter */
   int control, group, memory_event, proc, scratch;
   struct limits limits;
@@ -57,6 +66,9 @@ struct job {
   int end_status;
   struct failure failure;
   uint64_t spare_scratch_bytes, started_ns, deadline_ns, next_look_ns, wall_ns, memory_used, memory_peak, cpu_used_ns;
+  struct seen_process *seen; /* two lists of SEEN_MAX: the last look's, and that in the making */
+  uint32_t seen_count;
+  uint64_t seen_cpu_ns, look_took_ns;
   uint32_t tries;
   int pending_signal;
 };

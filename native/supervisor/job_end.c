@@ -39,11 +39,11 @@ static void tell_end(const struct job *job) {
   host_end(&writer, FRAME_END, job->run);
 }
 
-/* Pid 1 died before its job was sealed, and nobody asked for that: the confinement is at fault, not the code. */
+/* Pid 1 died before its job was sealed, and nobody here asked for that: somebody else has, short of memory perhaps. */
 static void note_unexplained(struct job *job) {
   if (job->failed || job->reason != REASON_NONE || job->state == JOB_RUNNING) return;
   job->failed = true;
-  job->failure = (struct failure){STAGE_ENTER, STEP_TASK, ECHILD, "ended before it was sealed"};
+  job->failure = (struct failure){STAGE_RESOURCES, STEP_TASK, ECHILD, "killed before it was sealed"};
 }
 
 void job_reaped(struct job *job, uint64_t rusage_cpu_ns, uint64_t rusage_peak_bytes) {

@@ -52,9 +52,14 @@ long job_open(struct job *job) {
   if (result == 0) result = order_enter(job);
   if (result == 0) result = zygote_fork(job->spare_scratch_bytes, child);
   for (size_t i = 0; i < COUNT_OF(child); i++) descriptor_close(&child[i]);
-  if (result < 0) job_close_descriptors(job);
-  else job->state = JOB_FORKING;
-  return result;
+  if (result < 0) {
+    job_close_descriptors(job);
+    return result;
+  }
+  static uint32_t fork_sequences;
+  job->fork_sequence = ++fork_sequences;
+  job->state = JOB_FORKING;
+  return 0;
 }
 
 void job_forked(struct job *job, int pid) {

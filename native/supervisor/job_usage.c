@@ -5,7 +5,7 @@
 #include "job_usage.h"
 
 #include <linux/fcntl.h>
-#include <signal.h>
+#include <linux/mman.h>
 #include <sys/statfs.h>
 
 #include "../confine/control_groups.h"
@@ -14,7 +14,10 @@
 #define TICK_NS 10000000ull /* USER_HZ is 100 for every program on every architecture here */
 
 struct sum {
-  uint64_t resident_bytes, cpu_ns;
+  struct job *job;
+  uint64_t memory_bytes, table_bytes, cpu_ns;
+  struct seen_process *before, *now; /* pids rise in both, as /proc lists them */
+  uint32_t before_left, now_count;
 };
 
 static bool open_views(struct job *job) {
@@ -39,20 +42,53 @@ static void next_numbers(const char *at, int skip, uint64_t *numbers, int count)
   }
 }
 
-/* /proc/PID/stat: the name, in brackets, may hold anything, so the fields are counted from the last bracket. */
-static void add_process(int proc, const char *pid, struct sum *sum) {
+static uint64_t value_of(const char *table, const char *key) {
+  uint64_t number = 0;
+  for (const char *line = table; *line; line = text_next_line(line)) {
+    if (!text_starts(line, key)) continue;
+    const char *at = line + strlen(key);
+    while (*at == ' ' || *at == '\t') at++;
+    return text_number(&at, &number) ? number : 0;
+  }
+  return 0;
+}
+
+static long read_of(int proc, const char *pid, const char *file, char *table, size_t size) {
   TEXT(path, 48);
+  text_add(text_add(&path, pid), file);
+  return file_read(proc, path.start, table, size);
+}
+
+/* Adds what a process has used since the last look. Its parent may never wait for it, and then its time is in nobody's
+ * sum: what has been seen of it stays counted. */
+static void remember(struct sum *sum, uint32_t pid, uint64_t cpu_ns) {
+  if (!sum->now || sum->now_count == SEEN_MAX) return;
+  while (sum->before_left && sum->before->pid < pid) sum->before++, sum->before_left--;
+  bool known = sum->before_left && sum->before->pid == pid && sum->before->cpu_ns <= cpu_ns;
+  sum->job->seen_cpu_ns += known ? cpu_ns - sum->before->cpu_ns : cpu_ns;
+  sum->now[sum->now_count++] = (struct seen_process){pid, cpu_ns};
+}
+
+/* /proc/PID/stat: the name, in brackets, may hold anything, so the fields are counted from the last bracket. */
+static void add_times(int proc, const char *pid, struct sum *sum) {
   char stat[1024];
-  text_add(text_add(&path, pid), "/stat");
-  if (file_read(proc, path.start, stat, sizeof stat) <= 0) return;
+  if (read_of(proc, pid, "/stat", stat, sizeof stat) <= 0) return;
   const char *end = stat;
   for (const char *at = stat; *at; at++)
     if (*at == ')') end = at + 1;
-  uint64_t times[4] = {0}, memory[2] = {0};
-  next_numbers(end, 11, times, 4); /* utime, stime, cutime, cstime */
-  next_numbers(end, 20, memory, 2); /* vsize, rss */
+  uint64_t times[4] = {0}, number = 0; /* utime, stime, cutime, cstime */
+  next_numbers(end, 11, times, 4);
   sum->cpu_ns += (times[0] + times[1] + times[2] + times[3]) * TICK_NS;
-  sum->resident_bytes += memory[1] * PAGE_BYTES;
+  if (text_number(&pid, &number)) remember(sum, (uint32_t)number, (times[0] + times[1]) * TICK_NS);
+}
+
+/* Page tables as well: a map of untouched pages may have any number of them. */
+static void add_process(int proc, const char *pid, struct sum *sum) {
+  char status[4096];
+  add_times(proc, pid, sum);
+  if (read_of(proc, pid, "/status", status, sizeof status) <= 0) return;
+  sum->memory_bytes += value_of(status, "VmRSS:") * 1024;
+  sum->table_bytes += value_of(status, "VmPTE:") * 1024;
 }
 
 static void each_process(struct job *job, void (*add)(int proc, const char *pid, struct sum *), struct sum *sum) {
@@ -67,24 +103,11 @@ static void each_process(struct job *job, void (*add)(int proc, const char *pid,
     }
 }
 
-static uint64_t value_of(const char *table, const char *key) {
-  uint64_t number = 0;
-  for (const char *line = table; *line; line = text_next_line(line)) {
-    if (!text_starts(line, key)) continue;
-    const char *at = line + strlen(key);
-    while (*at == ' ') at++;
-    return text_number(&at, &number) ? number : 0;
-  }
-  return 0;
-}
-
 /* Anonymous memory by its proportional share, so that what all share with the zygote isn't counted for each. */
 static void add_shares(int proc, const char *pid, struct sum *sum) {
-  TEXT(path, 48);
-  char table[2048];
-  text_add(text_add(&path, pid), "/smaps_rollup");
-  if (file_read(proc, path.start, table, sizeof table) <= 0) return;
-  sum->resident_bytes += (value_of(table, "Pss_Anon:") + value_of(table, "Pss_Shmem:")) * 1024;
+  char table[4096];
+  if (read_of(proc, pid, "/smaps_rollup", table, sizeof table) <= 0) return;
+  sum->memory_bytes += (value_of(table, "Pss_Anon:") + value_of(table, "Pss_Shmem:")) * 1024;
 }
 
 static uint64_t scratch_used(const struct job *job) {
@@ -97,26 +120,49 @@ static bool counts(enum controller controller) { return control_groups_version(c
 
 /* Resident pages count those that are shared with the zygote once a process: an upper bound, and cheap. Only where that
  * is past the limit are the shares summed. */
-static uint64_t memory_used(struct job *job, uint64_t resident_bytes) {
-  uint64_t scratch = scratch_used(job);
-  if (resident_bytes + scratch <= job->limits.memory_bytes) return resident_bytes + scratch;
-  struct sum shares = {0, 0};
+static uint64_t memory_used(struct job *job, const struct sum *sum) {
+  uint64_t limit = job->limits.memory_bytes, counted = scratch_used(job) + sum->table_bytes;
+  /* Where the tables alone pass the limit, a walk through them would take as long as they are large. */
+  if (counted > limit || sum->memory_bytes + counted <= limit) return sum->memory_bytes + counted;
+  struct sum shares = {.job = job};
   each_process(job, add_shares, &shares);
-  return shares.resident_bytes + scratch;
+  return shares.memory_bytes + counted;
 }
 
 static void note_cpu(struct job *job, uint64_t cpu_ns) {
   if (cpu_ns > job->cpu_used_ns) job->cpu_used_ns = cpu_ns;
 }
 
+static bool open_seen(struct job *job) {
+  if (job->seen) return true;
+  long room = SYS(mmap, 0, SEEN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room < 0 && room > -4096) return false;
+  job->seen = (struct seen_process *)room;
+  return true;
+}
+
+static void sum_processes(struct job *job, struct sum *sum) {
+  if (open_seen(job)) {
+    sum->before = job->seen;
+    sum->before_left = job->seen_count;
+    sum->now = job->seen + SEEN_MAX;
+  }
+  each_process(job, add_process, sum);
+  if (!sum->now) return;
+  memcpy(job->seen, sum->now, sum->now_count * sizeof *sum->now);
+  job->seen_count = sum->now_count;
+}
+
 void usage_sample(struct job *job) {
-  struct sum sum = {0, 0};
+  uint64_t began = clock_ns();
+  struct sum sum = {.job = job};
   bool sampled = !(counts(CONTROLLER_MEMORY) && counts(CONTROLLER_CPU)) && open_views(job);
-  if (sampled) each_process(job, add_process, &sum);
-  note_cpu(job, counts(CONTROLLER_CPU) ? control_group_cpu_ns(job->group) : sum.cpu_ns);
-  if (counts(CONTROLLER_MEMORY) || !sampled) return;
-  job->memory_used = memory_used(job, sum.resident_bytes);
+  if (sampled) sum_processes(job, &sum);
+  if (counts(CONTROLLER_CPU)) note_cpu(job, control_group_cpu_ns(job->group));
+  else note_cpu(job, sum.cpu_ns > job->seen_cpu_ns ? sum.cpu_ns : job->seen_cpu_ns);
+  if (!counts(CONTROLLER_MEMORY) && sampled) job->memory_used = memory_used(job, &sum);
   if (job->memory_used > job->memory_peak) job->memory_peak = job->memory_used;
+  job->look_took_ns = clock_ns() - began;
 }
 
 /* What is killed with its pid namespace is reaped unseen: the kernel adds it to nobody's rusage. */

@@ -14,6 +14,8 @@
 #define TRIES_MAX 3
 #define ENTER_LIMIT_NS 20000000000ull
 #define REAPED_MEMORY 64
+/* Asked of the zygote and not answered yet. Far fewer than fill its socket: while that is full, it can't answer. */
+#define FORKS_AT_ONCE 32
 
 static struct configuration configuration;
 static uint32_t own_pid;
@@ -37,14 +39,40 @@ static void finish(struct job *job) {
   if (rest != JOB_UNDER_WAY) refill();
 }
 
+static uint32_t count_forking(void) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < jobs_used; i++)
+    if (jobs[i].state == JOB_FORKING) count++;
+  return count;
+}
+
+/* Otherwise it waits: for a zygote, or for its turn. */
 static void place_or_fail(struct job *job) {
   if (zygote.state == ZYGOTE_NONE) zygote_start(&configuration, own_pid); /* given up, or never up: another try */
-  if (zygote.state != ZYGOTE_READY) return;                              /* it waits */
+  if (zygote.state != ZYGOTE_READY || count_forking() >= FORKS_AT_ONCE) return;
   job->deadline_ns = clock_ns() + ENTER_LIMIT_NS;
   long result = job_open(job);
   if (result == 0) return;
   job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_DESCRIPTORS, (int32_t)-result, ""});
   finish(job);
+}
+
+/* The one that has waited longest; runs come before spares. */
+static struct job *next_waiting(void) {
+  struct job *next = NULL;
+  for (uint32_t i = 0; i < jobs_used; i++) {
+    struct job *job = &jobs[i];
+    if (job->state != JOB_WAITING || job->failed) continue;
+    bool first = !next || (job->run != 0) > (next->run != 0) ||
+                 ((job->run != 0) == (next->run != 0) && job->sequence < next->sequence);
+    if (first) next = job;
+  }
+  return next;
+}
+
+static void place_waiting(void) {
+  struct job *job;
+  while (zygote.state == ZYGOTE_READY && count_forking() < FORKS_AT_ONCE && (job = next_waiting())) place_or_fail(job);
 }
 
 static uint32_t count_spares(void) {
@@ -139,16 +167,15 @@ static void parked(struct job *job, int32_t landlock_abi) {
 /* --- the zygote --- */
 
 static void zygote_is_ready(void) {
-  for (uint32_t i = 0; i < jobs_used; i++)
-    if (jobs[i].state == JOB_WAITING) place_or_fail(&jobs[i]);
+  place_waiting();
   refill();
 }
 
-static struct job *oldest_forking(void) {
-  struct job *oldest = NULL;
+static struct job *first_forking(void) {
+  struct job *first = NULL;
   for (uint32_t i = 0; i < jobs_used; i++)
-    if (jobs[i].state == JOB_FORKING && (!oldest || jobs[i].sequence < oldest->sequence)) oldest = &jobs[i];
-  return oldest;
+    if (jobs[i].state == JOB_FORKING && (!first || jobs[i].fork_sequence < first->fork_sequence)) first = &jobs[i];
+  return first;
 }
 
 /* It may have ended, and been reaped, before this word of it came. */
@@ -162,7 +189,7 @@ static bool ended_early(int pid) {
 }
 
 static void zygote_forked(int32_t pid) {
-  struct job *job = oldest_forking();
+  struct job *job = first_forking();
   if (!job) return;
   if (pid < 0) {
     job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_PID_NAMESPACE, -pid, ""});
@@ -175,6 +202,12 @@ static void zygote_forked(int32_t pid) {
   job_control_ready(job, 0, parked);
   job_reaped(job, 0, 0);
   finish(job);
+}
+
+/* Each answer is somebody else's turn. */
+static void zygote_answered(int32_t pid) {
+  zygote_forked(pid);
+  place_waiting();
 }
 
 static void zygote_failed(const struct failure *failure, const char *detail) {
@@ -194,16 +227,16 @@ static void zygote_lost(int status) {
     if (job->state != JOB_FORKING) continue;
     job_close_descriptors(job);
     job->state = JOB_WAITING;
-    if (job->run && job->reason == REASON_NONE && ++job->tries <= TRIES_MAX) continue;
-    if (job->run && job->reason == REASON_NONE)
-      job_fail(job, &(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, ECHILD, "the zygote was lost"});
+    bool wanted = job->run && job->reason == REASON_NONE && !job->failed;
+    if (wanted && ++job->tries <= TRIES_MAX) continue;
+    if (wanted) job_fail(job, &(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, ECHILD, "the zygote was lost"});
     finish(job);
   }
   if (++zygotes_lost <= TRIES_MAX) zygote_start(&configuration, own_pid);
   else zygote_failed(&(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, ECHILD, ""}, "it is lost again and again");
 }
 
-static const struct zygote_events zygote_events = {zygote_is_ready, zygote_forked, zygote_failed, zygote_lost};
+static const struct zygote_events zygote_events = {zygote_is_ready, zygote_answered, zygote_failed, zygote_lost};
 
 /* --- what the host orders --- */
 

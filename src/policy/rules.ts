@@ -28,6 +28,8 @@ const SOCK_TYPE_MASK = 0xf;
 const SOL_SOCKET = 1;
 /** SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF and _EBPF. */
 const ATTACH_PROGRAM = [26, 50, 51, 52];
+/** SO_SNDBUF and SO_RCVBUF. */
+const BUFFER_SIZES = [7, 8];
 
 const TCGETS = 0x5401;
 const TCGETS2 = 0x802c542a;
@@ -91,6 +93,7 @@ const F_SETLEASE = 1024;
 const F_GETLEASE = 1025;
 const F_NOTIFY = 1026;
 const F_SETDELEG = 1040;
+const F_SETPIPE_SZ = 1031;
 
 const S_IFMT = 0xf000;
 const S_IFIFO = 0x1000;
@@ -106,6 +109,11 @@ const QUERY_PERSONALITY = 0xffffffff;
 /** Of 32 bits that the kernel takes for an `int`. */
 const NOT_NEGATIVE = [0, 0x7fffffff] as const;
 const NEGATIVE = [0x80000000, 0xffffffff] as const;
+
+function socketOptionsBut(refused: readonly number[]): Choice {
+  const ofSockets: Choice = { argument: 2, cases: [{ values: refused, decision: 'EPERM' }], otherwise: 'allow' };
+  return { argument: 1, cases: [{ values: [SOL_SOCKET], decision: ofSockets }], otherwise: 'allow' };
+}
 
 export const rules: readonly Rule[] = [
   {
@@ -132,15 +140,15 @@ export const rules: readonly Rule[] = [
   {
     call: 'fcntl',
     reason:
-      'everything known but leases and directory notices: on the shared read-only files, those would hold up ' +
-      'sibling jobs or show what they open',
+      'everything known but leases and directory notices, which on the shared read-only files would hold up ' +
+      "sibling jobs or show what they open, and larger pipes, which are taken from the user's other pipes",
     guarantee: 'processes',
     decide: {
       argument: 1,
       cases: [
         // F_DUPFD to F_GETSIG; F_SETOWN_EX to F_GETOWNER_UIDS; F_OFD_...; F_DUPFD_QUERY to F_SET_FILE_RW_HINT
-        { values: [[0, 11], [15, 17], [36, 38], F_GETLEASE, [1027, 1038]], decision: 'allow' },
-        { values: [F_SETLEASE, F_NOTIFY, F_SETDELEG], decision: 'EPERM' },
+        { values: [[0, 11], [15, 17], [36, 38], F_GETLEASE, [1027, 1030], [1032, 1038]], decision: 'allow' },
+        { values: [F_SETLEASE, F_NOTIFY, F_SETDELEG, F_SETPIPE_SZ], decision: 'EPERM' },
       ],
       otherwise: 'EINVAL',
     },
@@ -185,18 +193,12 @@ export const rules: readonly Rule[] = [
   },
   {
     call: 'setsockopt',
-    reason: 'anything but attaching a program, which the kernel would compile and run',
+    reason:
+      'anything but attaching a program, which the kernel would compile and run, and larger buffers, ' +
+      "which count as nobody's memory where there is no control group",
     guarantee: 'privileges',
-    decide: {
-      argument: 1,
-      cases: [
-        {
-          values: [SOL_SOCKET],
-          decision: { argument: 2, cases: [{ values: ATTACH_PROGRAM, decision: 'EPERM' }], otherwise: 'allow' },
-        },
-      ],
-      otherwise: 'allow',
-    },
+    decide: socketOptionsBut([...ATTACH_PROGRAM, ...BUFFER_SIZES]),
+    withNetwork: socketOptionsBut(ATTACH_PROGRAM),
   },
   { call: 'mknod', reason: 'pipes and plain files, no devices', guarantee: 'filesystem', decide: plainNodes(1) },
   { call: 'mknodat', reason: 'pipes and plain files, no devices', guarantee: 'filesystem', decide: plainNodes(2) },

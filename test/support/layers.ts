@@ -5,7 +5,18 @@ import ts from 'typescript';
 
 /** The layers of src, lowest first. A file imports only from its own layer or a lower one. `name/` is a whole directory. */
 const layers: readonly (readonly string[])[] = [
-  ['abort.ts', 'bytes.ts', 'check.ts', 'deferred.ts', 'errno.ts', 'errors.ts', 'paths.ts', 'signals.ts', 'version.ts'],
+  [
+    'abort.ts',
+    'backstop.ts',
+    'bytes.ts',
+    'check.ts',
+    'deferred.ts',
+    'errno.ts',
+    'errors.ts',
+    'paths.ts',
+    'signals.ts',
+    'version.ts',
+  ],
   ['isolation.ts', 'native.ts', 'policy/', 'protocol.ts'],
   ['languages/', 'limits.ts', 'options.ts'],
   ['ask.ts', 'channel.ts', 'supervisor.ts'],
