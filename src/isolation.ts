@@ -98,9 +98,10 @@ export class FailureError extends SandboxError {
   }
 }
 
-function codeOf({ stage, errno }: Failure): SandboxErrorCode {
+function codeOf({ stage, errno, stepName }: Failure): SandboxErrorCode {
   // The kernel answers ENOSPC where namespaces are switched off by a maximum of 0: nothing that waiting could heal.
   const isSwitchedOff = stage === Stage.ROOT && errnoName(errno) === 'ENOSPC';
+  if (stepName === EXEC_STEP) return 'spawn-failed';
   if (stage === Stage.RESOURCES || (isExhaustion(errno) && !isSwitchedOff)) return 'resources-exhausted';
   return stage === Stage.SUPERVISOR || stage === Stage.ZYGOTE ? 'spawn-failed' : 'isolation-unavailable';
 }
@@ -111,12 +112,17 @@ function messageOf(code: SandboxErrorCode, failure: Failure): string {
     return `${text}: free some memory, processes or descriptors (\`ulimit -n\`, \`ulimit -u\`), or use fewer sandboxes`;
   }
   if (failure.stepName === INTERPRETER_STEP) return `The interpreter did not get ready: ${whatItSaid(failure)}`;
+  if (failure.stepName === EXEC_STEP) return `The interpreter can't be executed: ${text}. ${EXEC_REMEDY}`;
   if (code === 'spawn-failed') return `The interpreter could not be started: ${text}`;
   return `The guarantee '${guaranteeOf(failure)}' can't be kept on this machine: ${text}. Remedy: ${remedyOf(failure)}`;
 }
 
 /** The interpreter ended by itself: its own words say why, and an errno would say nothing. */
 const INTERPRETER_STEP = 'interpreter';
+
+const EXEC_STEP = 'exec';
+const EXEC_REMEDY =
+  'It and its libraries must be readable for users other than their owner (`chmod -R o+rX`): jobs of root are not root';
 
 function whatItSaid({ detail }: Failure): string {
   return detail.trim() === '' ? 'it ended without a word' : detail.trim();

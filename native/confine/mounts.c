@@ -97,8 +97,9 @@ static long make_directory(const char *path) {
   return result == -EEXIST ? 0 : result;
 }
 
+/* Never one that is there: inside a writable mount that would be a file of the host's. */
 static long make_file(const char *path, const unsigned char *content, size_t length) {
-  long fd = SYS(openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  long fd = SYS(openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) return fd;
   long result = 0;
   while (length > 0 && (result = SYS(write, fd, content, length)) > 0) {
@@ -116,8 +117,8 @@ static long attach(long tree, const char *path) {
 static long bind(const struct view_entry *entry) {
   if (entry->tree < 0) return 0; /* optional, and not there */
   long result = entry->directory ? make_directory(entry->path) : make_file(entry->path, NULL, 0);
-  /* Below a bind that is already there, which is read-only, the mount point has to exist by itself. */
-  if (result == -EROFS || result == -EACCES || result == -EISDIR || result == -ETXTBSY) result = 0;
+  /* Below a bind that is already there, which may be read-only, the mount point has to exist by itself. */
+  if (result == -EEXIST || result == -EROFS || result == -EACCES) result = 0;
   return result < 0 ? result : attach(entry->tree, entry->path);
 }
 

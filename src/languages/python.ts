@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { ByteWriter } from '../bytes.js';
 import { errnoName } from '../errno.js';
@@ -73,7 +73,9 @@ async function resolvePython(request: RuntimeRequest, ask: Ask): Promise<Runtime
   const moved = movedVenv(facts);
   const executable = moved ? posix.join(MOVED_VENV, posix.relative(moved, facts.executable)) : visibleExecutable(facts);
   const view = new View(runtimePaths(facts)).addSystem();
-  view.bind(LIBRARY, prebuiltPaths().library).bind(PRESCRIPT, packagePath('native/prescripts/python.py'));
+  // Copied: the package may lie where nobody but root can read, and a zygote of root's is not root.
+  view.file(LIBRARY, readFileSync(prebuiltPaths().library));
+  view.file(PRESCRIPT, readFileSync(packagePath('native/prescripts/python.py')));
   if (moved) view.open(MOVED_VENV, moved);
   showRuntime(view, facts);
   return {
