@@ -36,7 +36,10 @@ export class Backstop {
     const nowMs = performance.now();
     for (const watched of this.#watched.values()) {
       if (nowMs < watched.dueMs) continue;
-      if (watched.wasOverdue) return this.#onOverdue();
+      if (watched.wasOverdue) {
+        this.#onOverdue();
+        return;
+      }
       watched.wasOverdue = true;
     }
   }

@@ -62,7 +62,9 @@ struct job {
   struct input input;
   struct stream output[2];
   enum reason reason;
+  bool is_ready; /* it has said that it is confined */
   bool ended, reaped, failed;
+  int32_t landlock_abi;
   int end_status;
   struct failure failure;
   uint64_t spare_scratch_bytes, started_ns, deadline_ns, next_look_ns, wall_ns, memory_used, memory_peak, cpu_used_ns;

@@ -62,12 +62,6 @@ long job_open(struct job *job) {
   return 0;
 }
 
-void job_forked(struct job *job, int pid) {
-  job->pid = pid;
-  job->state = JOB_ENTERING;
-  if (job->reason != REASON_NONE || job->failed) job_kill(job, job->reason);
-}
-
 /* Writes what the socket takes now. */
 static void send_task(struct job *job, const unsigned char *task, size_t length) {
   while (job->task_sent < length) {
@@ -111,11 +105,25 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
   loop_change(job->control, SOURCE_JOB_CONTROL, job_index(job), job->generation, INTEREST_READ | INTEREST_WRITE);
 }
 
-static void parked(struct job *job, int32_t landlock_abi, int sender, job_parked_callback on_parked) {
-  if (job->state != JOB_ENTERING) return;
-  job->main_process = (int)SYS(pidfd_open, sender, 0);
+static void park(struct job *job, job_parked_callback on_parked) {
   job->state = JOB_PARKED;
-  on_parked(job, landlock_abi);
+  on_parked(job, job->landlock_abi);
+}
+
+/* It may come before the zygote has told the pid: on a busy machine the zygote is the slower one. */
+static void parked(struct job *job, int32_t landlock_abi, int sender, job_parked_callback on_parked) {
+  if ((job->state != JOB_FORKING && job->state != JOB_ENTERING) || job->is_ready) return;
+  job->main_process = (int)SYS(pidfd_open, sender, 0);
+  job->landlock_abi = landlock_abi;
+  job->is_ready = true;
+  if (job->state == JOB_ENTERING) park(job, on_parked);
+}
+
+void job_forked(struct job *job, int pid, job_parked_callback on_parked) {
+  job->pid = pid;
+  job->state = JOB_ENTERING;
+  if (job->reason != REASON_NONE || job->failed) job_kill(job, job->reason);
+  else if (job->is_ready) park(job, on_parked);
 }
 
 static void started(struct job *job) {

@@ -9,7 +9,7 @@ typedef void (*job_parked_callback)(struct job *job, int32_t landlock_abi);
 /* Group, socket and pipes, and the request to the zygote. 0 or -errno. */
 long job_open(struct job *job);
 /* The zygote has told its pid. */
-void job_forked(struct job *job, int pid);
+void job_forked(struct job *job, int pid, job_parked_callback on_parked);
 /* Gives a parked job its run: limits, stdin and task. */
 void job_hand(struct job *job, const unsigned char *task, size_t length);
 /* Reads what it says of itself, and writes what is left of its task. */

@@ -197,7 +197,7 @@ static void zygote_forked(int32_t pid) {
     return;
   }
   bool ended = ended_early(pid);
-  job_forked(job, pid);
+  job_forked(job, pid, parked);
   if (!ended) return;
   job_control_ready(job, 0, parked);
   job_reaped(job, 0, 0);
@@ -227,6 +227,8 @@ static void zygote_lost(int status) {
     if (job->state != JOB_FORKING) continue;
     job_close_descriptors(job);
     job->state = JOB_WAITING;
+    job->is_ready = false;
+    job->inbox_length = 0;
     bool wanted = job->run && job->reason == REASON_NONE && !job->failed;
     if (wanted && ++job->tries <= TRIES_MAX) continue;
     if (wanted) job_fail(job, &(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, ECHILD, "the zygote was lost"});
@@ -305,7 +307,7 @@ uint64_t runs_next_ns(void) {
 /* A zygote that doesn't fork, or a job that doesn't park, is not waited for for ever. */
 static void check_entering(struct job *job, uint64_t now) {
   if (!entering(job) || job->failed || now < job->deadline_ns) return;
-  job_fail(job, &(struct failure){STAGE_ENTER, STEP_DEADLINE, ETIMEDOUT, ""});
+  job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_DEADLINE, ETIMEDOUT, "the machine is too busy to confine it in time"});
   if (job->state == JOB_FORKING) SYS(kill, zygote.pid, SIGKILL);
 }
 
