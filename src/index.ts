@@ -7,6 +7,6 @@ export type { Code, Encoding, Mount, OutputListener, RunOptions, SandboxOptions 
 export type { Syscall } from './policy/syscalls.js';
 export type { Reason } from './protocol.js';
 export type { Denial, RunResult, Usage } from './result.js';
-export type { Run } from './run.js';
+export type { OutputStream, Run } from './run.js';
 export { Sandbox } from './sandbox.js';
 export type { ZygoteEvent } from './supervisor.js';

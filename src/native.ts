@@ -15,8 +15,8 @@ export interface Native {
   start(): StartedSupervisor;
   /** True once the child is reaped, or where there is no such child. */
   reap(pid: number): boolean;
-  /** Removes control groups that supervisors left behind which are gone. */
-  sweep(): void;
+  /** Removes control groups that supervisors left behind which are gone. How many are left, since processes in them still end. */
+  sweep(): number;
 }
 
 let loading: Promise<Native> | undefined;
@@ -56,7 +56,7 @@ async function load(): Promise<Native> {
       return { pid, fd: fd[0] };
     },
     reap: (pid) => reap(pid) === 1,
-    sweep: () => void sweep(),
+    sweep: () => Math.max(0, sweep()),
   };
 }
 
@@ -79,8 +79,13 @@ function startError(errno: number, path: string): SandboxError {
   if (isExhaustion(errno)) {
     return new SandboxError(
       'resources-exhausted',
-      `The supervisor ${path} can't be started: ${name}. Raise \`ulimit -n\` and \`ulimit -u\`, or use fewer sandboxes`,
+      `The supervisor ${path} can't be started: ${name}. Raise 'ulimit -n' and 'ulimit -u', or use fewer sandboxes`,
     );
   }
-  return new SandboxError('spawn-failed', `The supervisor ${path} can't be started: ${name}`);
+  return new SandboxError('spawn-failed', `The supervisor ${path} can't be started: ${name}. ${startAdvice(name)}`);
+}
+
+function startAdvice(name: string): string {
+  if (name !== 'EACCES') return 'Reinstall pinfold';
+  return "Make it executable with 'chmod +x', on a file system that isn't mounted with 'noexec', or reinstall pinfold";
 }

@@ -10,16 +10,19 @@ import { signalNumber } from './signals.js';
 import { Stdin } from './stdin.js';
 import type { Flight, RunListener, Supervisor } from './supervisor.js';
 
+/** The standard's stream. Node's can be iterated over (`for await`), which the types of a browser's don't say. */
+export type OutputStream = ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>;
+
 /**
  * A promise of the result, with the output as it comes. It rejects with a SandboxError for faults of the host or the caller
  * only (see there), or with what a listener of the caller's own threw; whatever the code does is in the result.
  */
 export interface Run<Text = string> extends Promise<RunResult<unknown, Text>> {
-  /** Unique within the process's sandbox. */
+  /** Unique within its sandbox. */
   readonly id: string;
   /** All of stdout, from the first byte on however late it is read, at most `outputBytes`. It errors where the run rejects. */
-  readonly stdout: ReadableStream<Uint8Array>;
-  readonly stderr: ReadableStream<Uint8Array>;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   /**
    * Sends a signal to the main process, default 'SIGTERM': at once, or as soon as the code begins. A run that still waits
    * in the queue ends with reason 'aborted' instead. After the end it does nothing.
@@ -36,8 +39,8 @@ export class RunPromise extends Promise<RunResult> implements Run {
 
   readonly #execution: Execution;
   // Most runs are never read as streams, which cost more than the rest of a run.
-  #stdout: ReadableStream<Uint8Array> | undefined;
-  #stderr: ReadableStream<Uint8Array> | undefined;
+  #stdout: OutputStream | undefined;
+  #stderr: OutputStream | undefined;
 
   constructor(execution: Execution) {
     super((resolve, reject) => execution.result.then(resolve, reject));
@@ -48,12 +51,12 @@ export class RunPromise extends Promise<RunResult> implements Run {
     return this.#execution.id;
   }
 
-  get stdout(): ReadableStream<Uint8Array> {
+  get stdout(): OutputStream {
     this.#stdout ??= this.#execution.stdout.toStream();
     return this.#stdout;
   }
 
-  get stderr(): ReadableStream<Uint8Array> {
+  get stderr(): OutputStream {
     this.#stderr ??= this.#execution.stderr.toStream();
     return this.#stderr;
   }
@@ -198,8 +201,9 @@ export class Execution implements RunListener {
   #tell(listener: OutputListener | undefined, chunk: Uint8Array): void {
     if (!listener || this.#fault) return;
     try {
-      // A copy: the listener may keep, change or transfer it.
-      listener(new Uint8Array(chunk));
+      // A copy: the listener may keep, change or transfer it. Nobody else would hear of a promise's rejection.
+      const returned: unknown = listener(new Uint8Array(chunk));
+      if (returned instanceof Promise) returned.catch((error: unknown) => this.#onFault(error));
     } catch (error) {
       this.#onFault(error);
     }

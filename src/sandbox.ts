@@ -95,8 +95,9 @@ export class Sandbox extends TypedEmitter<SandboxEvents> implements AsyncDisposa
    * with those of `ready` and 'supervisor-lost' later.
    */
   run(code: Code, options: RunOptions & { encoding: 'buffer' }): Run<Buffer>;
-  run(code: Code, options?: RunOptions): Run;
-  run(code: Code, options?: RunOptions): Run | Run<Buffer> {
+  run(code: Code, options?: RunOptions & { encoding?: 'utf8' | undefined }): Run;
+  run(code: Code, options?: RunOptions): Run<string | Buffer>;
+  run(code: Code, options?: RunOptions): Run | Run<Buffer> | Run<string | Buffer> {
     const execution = new Execution(`${++this.#runCount}`);
     try {
       this.#enqueue(execution, code, options);

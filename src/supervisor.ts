@@ -93,6 +93,8 @@ const STARTED_AFTER_MS = 120_000;
 const REAP_PATIENCE_MS = 1_000;
 const REAP_LIMIT_MS = 5_000;
 const REAP_DELAY_MAX_MS = 64;
+const SWEEP_PATIENCE_MS = 2_000;
+const SWEEP_DELAY_MS = 20;
 
 /** One native supervisor, from its start to its reaping. It is used once: a lost one is followed by another object. */
 export class Supervisor {
@@ -335,7 +337,7 @@ export class Supervisor {
     for (const [number, run] of this.#runs) this.#settle(number, { type: 'lost', hadStarted: run.hadStarted, error });
     if (previous === 'ready') this.#listener.lost(error);
     await this.#reap();
-    if (isLost) this.#native?.sweep();
+    if (isLost) await this.#sweep();
     this.#gone.resolve();
   }
 
@@ -354,6 +356,13 @@ export class Supervisor {
       waitedMs += delayMs;
     }
     this.#pid = 0;
+  }
+
+  /** The jobs of a lost supervisor end by themselves; their control groups can go when the last process has gone. */
+  async #sweep(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < SWEEP_PATIENCE_MS && this.#native?.sweep(); waitedMs += SWEEP_DELAY_MS) {
+      await delay(SWEEP_DELAY_MS);
+    }
   }
 
   /** Only before the process is reaped: until then nobody else can have its pid. */

@@ -55,6 +55,7 @@ void descriptor_close(int *fd);
 /* Hands the descriptor over: the variable is empty afterwards. */
 int descriptor_take(int *fd);
 
-uint64_t clock_ns(void); /* CLOCK_MONOTONIC */
+uint64_t clock_ns(void);     /* CLOCK_MONOTONIC */
+uint64_t clock_cpu_ns(void); /* what this process has used of the processor */
 
 #endif

@@ -40,8 +40,12 @@ int descriptor_take(int *fd) {
   return taken;
 }
 
-uint64_t clock_ns(void) {
+static uint64_t read_clock(int clock) {
   struct __kernel_timespec now = {0, 0};
-  SYS(clock_gettime, CLOCK_MONOTONIC, &now);
+  SYS(clock_gettime, clock, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t clock_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+
+uint64_t clock_cpu_ns(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }

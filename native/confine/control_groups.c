@@ -98,7 +98,7 @@ static bool is_leftover(const char *name) {
 }
 
 static int sweep_directory(const char *path) {
-  int removed = 0;
+  int left = 0;
   long directory = SYS(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (directory < 0) return 0;
   char entries[8192];
@@ -107,18 +107,18 @@ static int sweep_directory(const char *path) {
     for (long at = 0; at < got;) {
       struct directory_entry *entry = (struct directory_entry *)(entries + at);
       at += entry->length;
-      if (is_leftover(entry->name) && SYS(unlinkat, directory, entry->name, AT_REMOVEDIR) == 0) removed++;
+      if (is_leftover(entry->name) && SYS(unlinkat, directory, entry->name, AT_REMOVEDIR) == -EBUSY) left++;
     }
   SYS(close, directory);
-  return removed;
+  return left;
 }
 
 int control_groups_sweep(void) {
-  int removed = 0;
+  int left = 0;
   find_parents();
   for (int i = 0; i < CONTROLLER_COUNT; i++)
-    if (state.version[i]) removed += sweep_directory(state.parent[i]);
-  return removed;
+    if (state.version[i]) left += sweep_directory(state.parent[i]);
+  return left;
 }
 
 /* --- groups --- */

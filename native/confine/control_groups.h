@@ -18,7 +18,7 @@ int control_groups_version(enum controller controller);
 /* Finds where groups can be made, by making one. Removes what a supervisor that is gone has left. */
 void control_groups_open(uint32_t supervisor_pid);
 void control_groups_close(void);
-/* Removes the groups of supervisors that are gone; gives how many. */
+/* Removes the groups of supervisors that are gone; gives how many are left, since their last processes are still ending. */
 int control_groups_sweep(void);
 
 struct group_limits {

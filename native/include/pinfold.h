@@ -21,7 +21,7 @@ PINFOLD_EXPORT int pinfold_start(const char *path, int *socket_fd);
 /* 1: that supervisor is reaped (or was never ours), 0: it has not ended yet. Never blocks. */
 PINFOLD_EXPORT int pinfold_reap(int pid);
 
-/* Removes the control groups of supervisors that are gone. Gives how many were removed. */
+/* Removes the control groups of supervisors that are gone. Gives how many are left, since processes in them still end. */
 PINFOLD_EXPORT int pinfold_sweep(void);
 
 /* In an interpreter. None of these may release the interpreter's lock: the process forks inside them. */

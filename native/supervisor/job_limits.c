@@ -11,6 +11,7 @@
 #define LOOK_LEAST_NS (2 * MS)
 #define LOOK_MOST_NS (25 * MS)
 #define LOOK_SHARE 20 /* of the time may go into looks at one job, as a fraction: 1/20 */
+#define PAUSE_MOST_NS (100 * MS)
 #define FILL_BYTES_PER_MS (4ull << 20) /* about as fast as two cores touch new pages */
 
 static uint64_t cores(void) {
@@ -45,7 +46,8 @@ static void look(struct job *job, uint64_t now) {
   uint64_t again = now + memory_wait_ns(job);
   if (!counts(CONTROLLER_MEMORY) && again < job->next_look_ns) job->next_look_ns = again;
   /* Nobody may make the looking itself expensive: all jobs wait meanwhile. */
-  uint64_t soonest = now + LOOK_SHARE * job->look_took_ns;
+  uint64_t pause = LOOK_SHARE * job->look_took_ns;
+  uint64_t soonest = now + (pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS);
   if (job->next_look_ns < soonest) job->next_look_ns = soonest;
 }
 

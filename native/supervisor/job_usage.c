@@ -11,6 +11,7 @@
 #include "../confine/control_groups.h"
 
 #define PAGE_BYTES 4096
+#define TABLES_SHARE 4 /* the part of the limit that page tables may be */
 #define TICK_NS 10000000ull /* USER_HZ is 100 for every program on every architecture here */
 
 struct sum {
@@ -122,8 +123,9 @@ static bool counts(enum controller controller) { return control_groups_version(c
  * is past the limit are the shares summed. */
 static uint64_t memory_used(struct job *job, const struct sum *sum) {
   uint64_t limit = job->limits.memory_bytes, counted = scratch_used(job) + sum->table_bytes;
-  /* Where the tables alone pass the limit, a walk through them would take as long as they are large. */
-  if (counted > limit || sum->memory_bytes + counted <= limit) return sum->memory_bytes + counted;
+  uint64_t upper = sum->memory_bytes + counted;
+  /* A walk takes as long as the tables are large. No program fills so many of them that is not after that very thing. */
+  if (upper <= limit || sum->table_bytes > limit / TABLES_SHARE) return upper;
   struct sum shares = {.job = job};
   each_process(job, add_shares, &shares);
   return shares.memory_bytes + counted;
@@ -154,7 +156,7 @@ static void sum_processes(struct job *job, struct sum *sum) {
 }
 
 void usage_sample(struct job *job) {
-  uint64_t began = clock_ns();
+  uint64_t began = clock_cpu_ns();
   struct sum sum = {.job = job};
   bool sampled = !(counts(CONTROLLER_MEMORY) && counts(CONTROLLER_CPU)) && open_views(job);
   if (sampled) sum_processes(job, &sum);
@@ -162,7 +164,7 @@ void usage_sample(struct job *job) {
   else note_cpu(job, sum.cpu_ns > job->seen_cpu_ns ? sum.cpu_ns : job->seen_cpu_ns);
   if (!counts(CONTROLLER_MEMORY) && sampled) job->memory_used = memory_used(job, &sum);
   if (job->memory_used > job->memory_peak) job->memory_peak = job->memory_used;
-  job->look_took_ns = clock_ns() - began;
+  job->look_took_ns = clock_cpu_ns() - began;
 }
 
 /* What is killed with its pid namespace is reaped unseen: the kernel adds it to nobody's rusage. */

@@ -68,7 +68,9 @@ describe('memoryBytes', () => {
       memoryBytes: '64MiB',
     });
     expect(result).toMatchObject({ ok: false, reason: 'memory-limit', stdout: 'before\n' });
-    expect(result.usage.memoryPeakBytes).toBeLessThanOrEqual(80 << 20);
+    // The kernel keeps it exactly; the watchdog of an unprivileged user's sandbox may come late on a busy machine.
+    const { state } = result.isolation.guarantees.memory;
+    expect(result.usage.memoryPeakBytes).toBeLessThanOrEqual((state === 'enforced' ? 64 : 256) << 20);
   });
 
   test('over: bit by bit', async () => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { afterAll, describe, expect, test, vi } from 'vitest';
-import { Sandbox, SandboxError } from '../../src/index.js';
+import { afterAll, describe, expect, expectTypeOf, test, vi } from 'vitest';
+import { type RunOptions, Sandbox, SandboxError } from '../../src/index.js';
 
 const sandbox = new Sandbox({ language: 'python', env: { GREETING: 'hello', LANG: 'C.UTF-8' } });
 afterAll(() => sandbox.close());
@@ -113,6 +113,26 @@ describe('output', () => {
     expect(result.stdout).toBe('o'.repeat(1 << 20));
     expect(result.stderr).toBe('e'.repeat(1 << 20));
     expect([result.stdoutTruncated, result.stderrTruncated]).toEqual([false, false]);
+  });
+
+  test('a listener whose promise rejects ends its run, which rejects with that error', async () => {
+    const run = sandbox.run('import time\nprint(1, flush=True)\ntime.sleep(30)', {
+      wallMs: 40_000,
+      onStdout: async () => {
+        throw new Error('later');
+      },
+    });
+    await expect(run).rejects.toThrow('later');
+    expect((await sandbox.run('print(1)')).stdout).toBe('1\n');
+  });
+
+  test('the type of the text follows the encoding, as far as it is known', async () => {
+    const options: RunOptions = { encoding: 'buffer' };
+    expectTypeOf((await sandbox.run('')).stdout).toEqualTypeOf<string>();
+    expectTypeOf((await sandbox.run('', { encoding: 'utf8' })).stdout).toEqualTypeOf<string>();
+    expectTypeOf((await sandbox.run('', { encoding: 'buffer' })).stdout).toEqualTypeOf<Buffer>();
+    expectTypeOf((await sandbox.run('', options)).stdout).toEqualTypeOf<string | Buffer>();
+    expect(Buffer.isBuffer((await sandbox.run('', options)).stdout)).toBe(true);
   });
 
   test('of a listener that throws ends only its own run', async () => {

@@ -138,8 +138,9 @@ export class FakeNative implements Native {
     return true;
   }
 
-  sweep(): void {
+  sweep(): number {
     this.sweeps++;
+    return 0;
   }
 
   /** The n-th supervisor, counted from 0; waits until it is started. */
