@@ -5,9 +5,22 @@ import { SandboxError } from './errors.js';
 
 const SHOWN_LENGTH = 80;
 
+interface Refusal extends ErrorOptions {
+  /** Instead of the value, where that is too large or secret. */
+  readonly shown?: string | undefined;
+  /** A sentence that says what to do, without its full stop. */
+  readonly advice?: string | undefined;
+}
+
 /** `path` is the option as a caller would write it, such as `limits.wallMs`; `expected` completes "must be …". */
-export function invalidOption(path: string, value: unknown, expected: string, options?: ErrorOptions): SandboxError {
-  return new SandboxError('invalid-option', `${path} must be ${expected}, but is ${show(value)}`, options);
+export function invalidOption(
+  path: string,
+  value: unknown,
+  expected: string,
+  { shown, advice, ...options }: Refusal = {},
+): SandboxError {
+  const fault = `${path} must be ${expected}, but is ${shown ?? show(value)}`;
+  return new SandboxError('invalid-option', advice === undefined ? fault : `${fault}. ${advice}`, options);
 }
 
 /** What exists in the interface, but not yet behind it. */
@@ -34,31 +47,40 @@ function show(value: unknown): string {
 
 /**
  * Takes an options object apart: a plain object whose own keys are all known. Each property is read once, so that a getter or
- * a proxy can't show one value to the check and another one later; what is inherited is never seen.
+ * a proxy can't show one value to the check and another one later; what is inherited is never seen. `hints` say where a key
+ * belongs that is often put in the wrong place.
  */
 export function readFields<K extends string>(
   value: unknown,
   path: string,
   known: readonly K[],
+  hints: ReadonlyMap<unknown, string> = NO_HINTS,
 ): { [Key in K]: unknown } {
   if (!isPlainObject(value)) throw invalidOption(path, value, 'a plain object');
   const fields = Object.fromEntries(known.map((key) => [key, undefined])) as { [Key in K]: unknown };
   for (const key of Reflect.ownKeys(value)) {
-    if (!isOneOf(key, known)) throw unknownKey(path, key, known);
+    if (!isOneOf(key, known)) throw unknownKey(path, key, known, hints.get(key));
     fields[key] = Reflect.get(value, key);
   }
   return fields;
 }
 
-function unknownKey(path: string, key: string | symbol, known: readonly string[]): SandboxError {
+const NO_HINTS: ReadonlyMap<unknown, string> = new Map();
+
+function unknownKey(
+  path: string,
+  key: string | symbol,
+  known: readonly string[],
+  hint: string | undefined,
+): SandboxError {
   const near = typeof key === 'string' ? known.find((candidate) => isNear(candidate, key)) : undefined;
-  const advice = near === undefined ? `The options are ${known.join(', ')}` : `Did you mean '${near}'?`;
+  const advice = hint ?? (near === undefined ? `The options are ${known.join(', ')}` : `Did you mean '${near}'?`);
   const name = typeof key === 'string' ? show(key) : String(key);
   return new SandboxError('invalid-option', `${path} has no option ${name}. ${advice}`);
 }
 
 /** One letter changed, missing, too many or swapped with its neighbour, or another case. */
-function isNear(candidate: string, key: string): boolean {
+export function isNear(candidate: string, key: string): boolean {
   const a = candidate.toLowerCase();
   const b = key.toLowerCase();
   if (Math.abs(a.length - b.length) > 1) return false;
@@ -103,8 +125,12 @@ function isOneOf<T extends string>(value: unknown, choices: readonly T[]): value
 
 /** A string that the kernel can take: without a NUL. */
 export function checkText(value: unknown, path: string): string {
-  if (typeof value === 'string' && !value.includes('\0')) return value;
+  if (isText(value)) return value;
   throw invalidOption(path, value, 'a string without a NUL');
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0');
 }
 
 const MAX_ITEMS = 65_536;
@@ -123,17 +149,36 @@ export function checkList<T>(
   return Object.freeze(items);
 }
 
-/** Environment variables: a copy, each value read once. */
+/** Environment variables: a copy, each value read once. They are often secrets, so no message shows a value. */
 export function checkEnvironment(value: unknown, path: string): Readonly<Record<string, string>> {
-  if (!isPlainObject(value)) throw invalidOption(path, value, 'a plain object of strings');
+  if (!isPlainObject(value)) {
+    const advice = "To hand over all of the host's variables, write { ...process.env }";
+    const expected = 'a plain object of strings, without a prototype of its own';
+    throw invalidOption(path, value, expected, { shown: kindOf(value), advice });
+  }
   const entries = Reflect.ownKeys(value).map((name): [string, string] => {
-    if (typeof name !== 'string' || name === '' || /[=\0]/.test(name)) {
-      throw invalidOption(`a name in ${path}`, name, "a string that is not empty and holds neither '=' nor a NUL");
-    }
-    return [name, checkText(Reflect.get(value, name), `${path}.${name}`)];
+    if (typeof name !== 'string' || name === '' || /[=\0]/.test(name)) throw invalidName(path, name);
+    const text: unknown = Reflect.get(value, name);
+    if (isText(text)) return [name, text];
+    const shown = typeof text === 'string' ? 'one with a NUL' : kindOf(text);
+    throw invalidOption(`${path}.${name}`, text, 'a string without a NUL', { shown });
   });
   // Not by assignment: a variable may be called __proto__.
   return Object.freeze(Object.fromEntries(entries));
+}
+
+function invalidName(path: string, name: string | symbol): SandboxError {
+  // What follows '=' was meant as a value.
+  const shown = typeof name === 'string' && name.includes('=') ? `${show(name.replace(/=.*/s, '='))}…` : undefined;
+  const expected = "a string that is not empty and holds neither '=' nor a NUL";
+  return invalidOption(`a name in ${path}`, name, expected, { shown });
+}
+
+/** What a value is, where it must not be shown. */
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 export function checkFunction<F extends (...args: never[]) => unknown>(value: unknown, path: string): F {

@@ -15,6 +15,7 @@ import {
   checkText,
   invalidOption,
   isInteger,
+  isNear,
   notAvailable,
   readFields,
 } from './check.js';
@@ -35,7 +36,10 @@ import type { Syscall } from './policy/syscalls.js';
 export interface Mount {
   /** Absolute path on the host; must exist. */
   source: string;
-  /** Absolute path inside, default: `source`. Not in /proc, /dev, /tmp, /work or /.pinfold. */
+  /**
+   * Absolute path inside, default: `source`. Not in /proc, /dev, /tmp, /work or /.pinfold; below /usr, /etc and the other system
+   * directories, but none of them.
+   */
   target?: string | undefined;
   /** Default false. */
   writable?: boolean | undefined;
@@ -105,7 +109,7 @@ export interface RunOptions extends Limits {
 
 export type Encoding = 'utf8' | 'buffer';
 export type Code = string | Uint8Array | readonly string[];
-export type OutputListener = (chunk: Uint8Array) => void;
+export type OutputListener = (chunk: Uint8Array) => void | Promise<void>;
 
 export type StdinSource =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
@@ -170,6 +174,18 @@ const RUN_FIELDS = [
   'encoding',
 ] as const satisfies readonly (keyof RunOptions)[];
 
+const SANDBOX_HINTS: ReadonlyMap<unknown, string> = new Map(
+  LIMIT_NAMES.map((name) => [name, `Put it in 'limits': { limits: { ${name}: … } }`]),
+);
+const RUN_HINTS: ReadonlyMap<unknown, string> = new Map([
+  ['limits', 'The limits of a run are given directly: { wallMs: … }'],
+]);
+
+/** Those of LANGUAGE_NAMES that this version has. */
+const AVAILABLE_LANGUAGES: readonly LanguageName[] = ['python'];
+/** What people call it: py, python3, CPython, python3.12. */
+const PYTHON_NAME = /^(?:c?python|py)[\d.]*$/i;
+
 const MAX_CONCURRENCY = 1_024;
 const MAX_CODE_BYTES = 64 * 1024 * 1024;
 const EMPTY_RECORD: Readonly<Record<string, string>> = Object.freeze({});
@@ -177,11 +193,8 @@ const EMPTY_LIST: readonly never[] = Object.freeze([]);
 
 /** Reads every option once; what it returns is frozen and shares nothing that the caller could change. */
 export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAULT_LANGUAGE): CheckedOptions {
-  const fields = readFields(value, 'options', SANDBOX_FIELDS);
-  const languageName = optional(fields.language, defaultLanguage, (given) =>
-    checkOneOf(given, 'language', LANGUAGE_NAMES),
-  );
-  const language = findLanguage(languageName);
+  const fields = readFields(value, 'options', SANDBOX_FIELDS, SANDBOX_HINTS);
+  const language = findLanguage(optional(fields.language, defaultLanguage, checkLanguageName));
   const concurrency = optional(fields.concurrency, defaultConcurrency(), (given) =>
     checkInteger(given, 'concurrency', { min: 1, max: MAX_CONCURRENCY }),
   );
@@ -209,7 +222,7 @@ export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAU
 
 /** The same for one run; `sandbox` gives the defaults. */
 export function checkRunOptions(value: unknown = {}, sandbox: CheckedOptions): CheckedRunOptions {
-  const fields = readFields(value, 'options', RUN_FIELDS);
+  const fields = readFields(value, 'options', RUN_FIELDS, RUN_HINTS);
   for (const name of ['files', 'collect', 'input', 'output'] as const) {
     if (fields[name] !== undefined) throw notAvailable(name, fields[name], 'leave it out');
   }
@@ -242,8 +255,11 @@ export function checkRunOptions(value: unknown = {}, sandbox: CheckedOptions): C
 export function checkCode(value: unknown): Uint8Array {
   const expected = `source text, as a string or a Uint8Array of at most ${MAX_CODE_BYTES} bytes`;
   if (types.isUint8Array(value) && value.byteLength <= MAX_CODE_BYTES) return value;
-  if (typeof value !== 'string' || Buffer.byteLength(value) > MAX_CODE_BYTES)
-    throw invalidOption('code', value, expected);
+  if (typeof value !== 'string' && !types.isUint8Array(value)) throw invalidOption('code', value, expected);
+  const size = Buffer.byteLength(value);
+  if (typeof value !== 'string' || size > MAX_CODE_BYTES) {
+    throw invalidOption('code', value, expected, { shown: `${size} bytes long` });
+  }
   return Buffer.from(value);
 }
 
@@ -253,6 +269,20 @@ function optional<T, D>(value: unknown, byDefault: D, check: (value: unknown) =>
 
 function defaultConcurrency(): number {
   return Math.min(availableParallelism(), MAX_CONCURRENCY);
+}
+
+function checkLanguageName(value: unknown): LanguageName {
+  const known = LANGUAGE_NAMES.find((name) => name === value);
+  if (known !== undefined) return known;
+  const names = AVAILABLE_LANGUAGES.map((name) => `'${name}'`).join(', ');
+  const near = typeof value === 'string' ? nearLanguage(value) : undefined;
+  throw invalidOption('language', value, `one of ${names} (more come in later versions)`, {
+    advice: near === undefined ? undefined : `Did you mean '${near}'?`,
+  });
+}
+
+function nearLanguage(name: string): LanguageName | undefined {
+  return PYTHON_NAME.test(name) ? 'python' : AVAILABLE_LANGUAGES.find((candidate) => isNear(candidate, name));
 }
 
 function checkExecutable(value: unknown): string {
@@ -296,14 +326,31 @@ function checkSyscallNames(fields: { allow?: unknown; deny?: unknown }, name: 'a
 const MOUNT_FIELDS = ['source', 'target', 'writable'] as const satisfies readonly (keyof Mount)[];
 /** What each run gets of its own: a view mounted there would lie below it, or open it. */
 const PRIVATE_PATHS = ['/proc', '/dev', '/tmp', '/work', '/.pinfold'];
+/** A view mounted on one of these, or on what holds one, would hide the runtime. */
+const SYSTEM_PATHS = [
+  '/usr',
+  '/usr/bin',
+  '/usr/sbin',
+  '/usr/lib',
+  '/usr/lib64',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib64',
+  '/etc',
+];
 
 function checkMounts(value: unknown): RuntimeRequest['mounts'] {
   const targets = new Set<string>();
   return checkList(value, 'mounts', (item, path) => {
     const fields = readFields(item, path, MOUNT_FIELDS);
     const source = checkAbsolutePath(fields.source, `${path}.source`);
-    const target = checkTarget(fields.target === undefined ? source : fields.target, `${path}.target`);
-    if (targets.has(target)) throw invalidOption(`${path}.target`, target, 'unlike those of the other mounts');
+    const advice =
+      fields.target === undefined ? `${path}.target defaults to source: set it to another path` : undefined;
+    const target = checkTarget(fields.target === undefined ? source : fields.target, `${path}.target`, advice);
+    if (targets.has(target)) {
+      throw invalidOption(`${path}.target`, target, 'unlike those of the other mounts', { advice });
+    }
     targets.add(target);
     assertExists(source, `${path}.source`);
     const writable = optional(fields.writable, false, (given) => checkBoolean(given, `${path}.writable`));
@@ -318,11 +365,16 @@ function checkAbsolutePath(value: unknown, path: string): string {
   throw invalidOption(path, value, "an absolute path without '.', '..' or doubled slashes");
 }
 
-function checkTarget(value: unknown, path: string): string {
+function checkTarget(value: unknown, path: string, advice: string | undefined): string {
   const target = checkAbsolutePath(value, path).replace(/\/$/, '');
   const isPrivate = PRIVATE_PATHS.some((taken) => target === taken || target.startsWith(`${taken}/`));
-  if (target !== '' && !isPrivate) return target;
-  throw invalidOption(path, value, `a path other than / and not in ${PRIVATE_PATHS.join(', ')}`);
+  if (target === '' || isPrivate) {
+    throw invalidOption(path, value, `a path other than / and not in ${PRIVATE_PATHS.join(', ')}`, { advice });
+  }
+  const hidesSystem = SYSTEM_PATHS.some((needed) => needed === target || needed.startsWith(`${target}/`));
+  if (!hidesSystem) return target;
+  const expected = `below or beside the system directories, and none of them (${SYSTEM_PATHS.join(', ')})`;
+  throw invalidOption(path, value, expected, { advice });
 }
 
 function assertExists(source: string, path: string): void {

@@ -17,6 +17,8 @@ export const python: Language = {
 
 const DEFAULT_NAMES = ['python3', 'python'];
 const OLDEST = [3, 8] as const;
+/** Characters of what a program says that go into a message. */
+const QUOTED_LENGTH = 200;
 const LIBRARY = '/.pinfold/pinfold.node';
 const PRESCRIPT = '/.pinfold/python.py';
 /** Where a venv is shown that lies on the host where jobs have their scratch. */
@@ -106,11 +108,13 @@ async function findInterpreter(executable: string | undefined, ask: Ask): Promis
     const facts = await learn(path, ask, tried);
     if (facts) return facts;
   }
-  const asked = executable === undefined ? '' : ` for executable ${JSON.stringify(executable)}`;
+  const asked = executable === undefined ? '' : ` for executable '${executable}'`;
+  const advice = executable?.includes('/')
+    ? "Check the path in the option 'executable'"
+    : "Install one, or set the option 'executable' to the path of one";
   throw new SandboxError(
     'interpreter-not-found',
-    `No CPython ${OLDEST.join('.')} or newer was found${asked}. Tried: ${tried.join('; ')}. ` +
-      'Install one, or set the option `executable` to the path of one.',
+    `No CPython ${OLDEST.join('.')} or newer was found${asked}. Tried: ${tried.join('; ')}. ${advice}`,
   );
 }
 
@@ -177,13 +181,34 @@ function faultOf(facts: Facts): string | undefined {
 }
 
 async function describe(path: string, answer: Answer, ask: Ask): Promise<string> {
-  if (answer.errno !== 0) return `can't be started (${errnoName(answer.errno)})`;
+  const errno = errnoOf(answer);
+  if (errno !== 0) return describeStart(path, errnoName(errno));
   // Old ones do not know the option that keeps the caller's variables and directory out of the way.
   const { status, stdout, stderr } = await ask([path, '--version']);
   const said = `${stdout}${stderr}`.trim().split('\n')[0] ?? '';
   if (status === 0 && said.startsWith('Python ')) return `is ${said}, which is too old`;
-  const complaint = answer.stderr.trim().split('\n').at(-1) ?? '';
+  const complaint = lastLine(answer.stderr);
   return `doesn't answer as a Python does (${answer.status === null ? 'ended by a signal' : `exit code ${answer.status}`})${complaint && `: ${complaint}`}`;
+}
+
+/** A failed exec is told by the child, after the fork: as words on stderr. */
+function errnoOf({ errno, status, stderr }: Answer): number {
+  if (errno !== 0 || status !== 127) return errno;
+  return Number(/^exec failed: errno (\d+)$/.exec(stderr)?.[1] ?? 0);
+}
+
+function describeStart(path: string, errno: string): string {
+  const stats = statusOf(path, statSync);
+  if (stats?.isDirectory()) return `is a directory (${errno})`;
+  if (errno === 'ENOENT') {
+    return stats ? `needs a program or loader that doesn't exist (${errno})` : `doesn't exist (${errno})`;
+  }
+  return errno === 'EACCES' ? `is not executable for this user (${errno})` : `can't be started (${errno})`;
+}
+
+function lastLine(text: string): string {
+  const line = text.trim().split('\n').at(-1) ?? '';
+  return line.length > QUOTED_LENGTH ? `${line.slice(0, QUOTED_LENGTH - 1)}…` : line;
 }
 
 // --- What of it a job has to see -----------------------------------------------------------------------------------

@@ -62,15 +62,19 @@ test('a library that is missing is told with its path, and looked for again', as
 });
 
 test.each([
-  ['/no/such/supervisor', 'ENOENT'],
-  ['/etc/passwd', 'EACCES'],
-])('a supervisor %s is told with its path and %s', async (supervisor, errno) => {
+  ['/no/such/supervisor', 'ENOENT', 'Reinstall pinfold'],
+  [
+    '/etc/passwd',
+    'EACCES',
+    "Make it executable with 'chmod +x', on a file system that isn't mounted with 'noexec', or reinstall pinfold",
+  ],
+])('a supervisor %s is told with its path, %s and what to do', async (supervisor, errno, advice) => {
   await mockPaths({ supervisor });
   const native = await load();
   expect(() => native.start()).toThrow(
     expect.objectContaining({
       code: 'spawn-failed',
-      message: `The supervisor ${supervisor} can't be started: ${errno}`,
+      message: `The supervisor ${supervisor} can't be started: ${errno}. ${advice}`,
     }),
   );
 });

@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { describe, expect, test, vi } from 'vitest';
 import { SandboxError } from '../../src/errors.js';
+import { findLanguage, LANGUAGE_NAMES } from '../../src/languages/index.js';
 import { checkCode, checkRunOptions, checkSandboxOptions } from '../../src/options.js';
 
 vi.mock('../../src/languages/python.js', async () => {
@@ -181,7 +182,7 @@ describe('options of a sandbox that are refused', () => {
     [
       'an unknown language',
       { language: 'ruby' },
-      "language must be one of 'python', 'node', 'java', 'shell', 'command', but is 'ruby'",
+      "language must be one of 'python' (more come in later versions), but is 'ruby'",
     ],
     ['a language that is no string', { language: ['python'] }, 'language must be one of'],
     ['an empty executable', { ...python, executable: '' }, 'executable must be a path or a name, not empty'],
@@ -250,7 +251,7 @@ describe('options of a sandbox that are refused', () => {
     ],
     [
       'mounts: writable 1',
-      { ...python, mounts: [{ source: '/usr', writable: 1 }] },
+      { ...python, mounts: [{ source: '/usr/share', writable: 1 }] },
       'mounts[0].writable must be true or false',
     ],
     [
@@ -280,6 +281,33 @@ describe('options of a sandbox that are refused', () => {
       { ...python, mounts: [{ source: '/usr', target }] },
       'mounts[0].target must be a path other than / and not in /proc, /dev, /tmp, /work, /.pinfold',
     ]),
+    ...[
+      '/usr',
+      '/usr/',
+      '/usr/bin',
+      '/usr/sbin',
+      '/usr/lib',
+      '/usr/lib64',
+      '/bin',
+      '/sbin',
+      '/lib',
+      '/lib64',
+      '/etc',
+    ].map((target): [string, unknown, string] => [
+      `mounts: target '${target}'`,
+      { ...python, mounts: [{ source: '/etc', target }] },
+      'mounts[0].target must be below or beside the system directories, and none of them (/usr, ',
+    ]),
+    [
+      'mounts: a source in /tmp without a target',
+      { ...python, mounts: [{ source: '/tmp' }] },
+      "but is '/tmp'. mounts[0].target defaults to source: set it to another path",
+    ],
+    [
+      'mounts: a system directory without a target',
+      { ...python, mounts: [{ source: '/usr' }] },
+      'mounts[0].target defaults to source: set it to another path',
+    ],
     [
       'mounts: one target twice',
       {
@@ -292,7 +320,8 @@ describe('options of a sandbox that are refused', () => {
       'mounts[1].target must be unlike those of the other mounts',
     ],
     ['env: a list', { ...python, env: ['A=1'] }, 'env must be a plain object of strings'],
-    ['env: a number', { ...python, env: { A: 1 } }, 'env.A must be a string without a NUL, but is 1'],
+    ['env: a number', { ...python, env: { A: 1 } }, 'env.A must be a string without a NUL, but is a number'],
+    ['limits beside the others', { ...python, wallMs: 5 }, "no option 'wallMs'. Put it in 'limits': { limits: {"],
     ['env: undefined', { ...python, env: { A: undefined } }, 'env.A must be a string without a NUL, but is undefined'],
     ['env: a NUL in a value', { ...python, env: { A: 'a\0' } }, 'env.A must be a string without a NUL'],
     [
@@ -350,7 +379,7 @@ describe('options of a run that are refused', () => {
     ['options: null', null, 'options must be a plain object, but is null'],
     ['options: a string', 'x', "options must be a plain object, but is 'x'"],
     ['a bare timeout', { timeout: 5 }, "no option 'timeout'. The options are wallMs, "],
-    ['limits of a sandbox', { limits: {} }, "no option 'limits'"],
+    ['limits of a sandbox', { limits: {} }, "no option 'limits'. The limits of a run are given directly: {"],
     ['files', { files: {} }, 'files ({}) is not available in 0.1: leave it out'],
     ['collect', { collect: [] }, 'collect ([]) is not available in 0.1: leave it out'],
     ['input', { input: null }, 'input (null) is not available in 0.1: leave it out'],
@@ -363,7 +392,7 @@ describe('options of a run that are refused', () => {
     ['args: a string', { args: '-v' }, "args must be an array, but is '-v'"],
     ['args: a number', { args: ['a', 1] }, 'args[1] must be a string without a NUL, but is 1'],
     ['args: a NUL', { args: ['a\0b'] }, "args[0] must be a string without a NUL, but is 'a\\x00b'"],
-    ['env: a number', { env: { A: 1 } }, 'env.A must be a string without a NUL, but is 1'],
+    ['env: a number', { env: { A: 1 } }, 'env.A must be a string without a NUL, but is a number'],
     ['signal: true', { signal: true }, 'signal must be an AbortSignal, but is true'],
     ['signal: a controller', { signal: new AbortController() }, 'signal must be an AbortSignal'],
     ['priority: NaN', { priority: Number.NaN }, 'priority must be a finite number, but is NaN'],
@@ -393,12 +422,81 @@ test.each<[string, unknown]>([
   ['a DataView', new DataView(new ArrayBuffer(1))],
   ['other numbers', new Uint16Array(1)],
   ['a String', Object('x')],
-  ['a byte too many', new Uint8Array(64 * MIB + 1)],
-  ['a character too many', 'x'.repeat(64 * MIB + 1)],
 ])('code: %s is refused', (_, code) => {
   expect(refusalOf(() => checkCode(code)).message).toMatch(
     /^code must be source text, .* of at most 67108864 bytes, but is /,
   );
+});
+
+test.each([
+  ['a byte', new Uint8Array(64 * MIB + 1)],
+  ['a character', 'x'.repeat(64 * MIB + 1)],
+])('code: %s too many is told as a size', (_, code) => {
+  expect(refusalOf(() => checkCode(code)).message).toMatch(/of at most 67108864 bytes, but is 67108865 bytes long$/);
+});
+
+test.each(['python3', 'Python', 'py', 'python3.12', 'CPython', 'pyhton'])(
+  'language %s is meant as python',
+  (language) => {
+    expect(refusalOf(() => checkSandboxOptions({ language })).message).toBe(
+      `language must be one of 'python' (more come in later versions), but is '${language}'. Did you mean 'python'?`,
+    );
+  },
+);
+
+test('the languages that a message offers are those of this version', () => {
+  const { message } = refusalOf(() => checkSandboxOptions({ language: 'ruby' }));
+  for (const name of LANGUAGE_NAMES) {
+    if (message.includes(`'${name}'`)) expect(findLanguage(name)).toBeDefined();
+    else expect(() => findLanguage(name)).toThrow('is not available');
+  }
+});
+
+test('a host path below a system directory may be covered', () => {
+  const mounts = ['/usr/share/x', '/etc/app.conf', '/usr/local', '/library'].map((target) => ({
+    source: '/etc',
+    target,
+  }));
+  expect(checkSandboxOptions({ ...python, mounts }).mounts).toHaveLength(4);
+});
+
+describe('no message shows a value of env', () => {
+  const secret = 'hunter2';
+  class Variables {
+    readonly TOKEN = secret;
+  }
+  vi.stubEnv('PINFOLD_TEST_TOKEN', secret);
+
+  test.each<[string, unknown]>([
+    ['an instance', new Variables()],
+    ['process.env', process.env],
+    ['a Map', new Map([['TOKEN', secret]])],
+    ['a list', [`TOKEN=${secret}`]],
+    ['a text', secret],
+  ])('%s', (_, env) => {
+    for (const check of [() => checkSandboxOptions({ ...python, env }), () => checkRunOptions({ env }, sandbox)]) {
+      const { message } = refusalOf(check);
+      expect(message).toMatch(/^env must be a plain object of strings, .*\{ \.\.\.process\.env \}$/);
+      expect(message).not.toContain(secret);
+    }
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a NUL', { TOKEN: `${secret}\0` }, 'env.TOKEN must be a string without a NUL, but is one with a NUL'],
+    ['a list', { TOKEN: [secret] }, 'env.TOKEN must be a string without a NUL, but is an array'],
+    ['an object', { TOKEN: { secret } }, 'env.TOKEN must be a string without a NUL, but is an object'],
+    ['null', { TOKEN: null }, 'env.TOKEN must be a string without a NUL, but is null'],
+    ['a function', { TOKEN: () => secret }, 'env.TOKEN must be a string without a NUL, but is a function'],
+    ['a pair as a name', { [`TOKEN=${secret}\n${secret}`]: '' }, "but is 'TOKEN='…"],
+  ])('%s', (_, env, message) => {
+    const refusal = refusalOf(() => checkRunOptions({ env }, sandbox));
+    expect(refusal.message).toContain(message);
+    expect(refusal.message).not.toContain(secret);
+  });
+
+  test('a copy of process.env is accepted', () => {
+    expect(checkRunOptions({ env: { ...process.env } }, sandbox).env).toMatchObject({ PINFOLD_TEST_TOKEN: secret });
+  });
 });
 
 test('code: text, bytes and the largest of both are accepted', () => {
@@ -418,7 +516,7 @@ test('everything that is documented is accepted', () => {
     warm: 0,
     limits: { wallMs: 10, memoryBytes: '128MiB' },
     network: false,
-    mounts: [{ source: '/usr' }, { source: '/etc/', target: '/data/etc', writable: true }],
+    mounts: [{ source: '/usr/share' }, { source: '/etc/', target: '/data/etc', writable: true }],
     env: { LANG: 'C', 'weird name!': '', ['__proto__']: 'x' },
     syscalls: { allow: [], deny: ['personality'] },
     require: ['syscalls', 'memory'],
@@ -432,7 +530,7 @@ test('everything that is documented is accepted', () => {
     limits: { wallMs: 10, memoryBytes: 128 * MIB },
     network: false,
     mounts: [
-      { source: '/usr', target: '/usr', writable: false },
+      { source: '/usr/share', target: '/usr/share', writable: false },
       { source: '/etc/', target: '/data/etc', writable: true },
     ],
     require: ['syscalls', 'memory'],

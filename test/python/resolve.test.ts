@@ -13,7 +13,7 @@ import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ByteReader } from '../../src/bytes.js';
 import { SandboxError } from '../../src/errors.js';
-import type { Runtime, RuntimeRequest } from '../../src/languages/language.js';
+import type { Ask, Runtime, RuntimeRequest } from '../../src/languages/language.js';
 import { python } from '../../src/languages/python.js';
 import { packagePath } from '../../src/paths.js';
 import { ViewKind } from '../../src/protocol.js';
@@ -43,8 +43,8 @@ const request = (given: Partial<RuntimeRequest> = {}): RuntimeRequest => ({
 
 const resolve = (given: Partial<RuntimeRequest> = {}, ask = countingAsk().ask) => python.resolve(request(given), ask);
 
-async function messageOf(given: Partial<RuntimeRequest>): Promise<string> {
-  const error = await resolve(given).then(
+async function messageOf(given: Partial<RuntimeRequest>, ask?: Ask): Promise<string> {
+  const error = await resolve(given, ask).then(
     () => undefined,
     (raised: unknown) => raised,
   );
@@ -77,9 +77,9 @@ const usual = () => ({
 describe('an interpreter that is not there', () => {
   test('names the path, the reason, and what to do', async () => {
     const message = await messageOf({ executable: '/nowhere/python3' });
-    expect(message).toContain('"/nowhere/python3"');
-    expect(message).toContain('ENOENT');
-    expect(message).toContain('`executable`');
+    expect(message).toContain("'/nowhere/python3'");
+    expect(message).toContain("Tried: /nowhere/python3: doesn't exist (ENOENT)");
+    expect(message).toMatch(/Check the path in the option 'executable'$/);
   });
 
   test('names PATH where nothing on it has the name', async () => {
@@ -87,6 +87,7 @@ describe('an interpreter that is not there', () => {
     const message = await messageOf({});
     expect(message).toContain('python3 and python on PATH');
     expect(message).toContain(`${directory}:/nowhere`);
+    expect(message).toMatch(/Install one, or set the option 'executable' to the path of one$/);
     expect(await messageOf({ executable: 'python3.99' })).toContain('python3.99 on PATH');
   });
 
@@ -95,7 +96,25 @@ describe('an interpreter that is not there', () => {
     writeFileSync(join(directory, 'python'), '');
     vi.stubEnv('PATH', directory);
     await messageOf({});
-    expect(await messageOf({ executable: join(directory, 'python') })).toContain('EACCES');
+    const file = await messageOf({ executable: join(directory, 'python') });
+    expect(file).toContain('is not executable for this user (EACCES)');
+    expect(await messageOf({ executable: join(directory, 'python3') })).toContain('is a directory (EACCES)');
+  });
+
+  test.each([
+    [2, "doesn't exist (ENOENT)"],
+    [13, 'is not executable for this user (EACCES)'],
+    [40, "can't be started (ELOOP)"],
+  ])('is told by the errno %i that the child writes', async (errno, reason) => {
+    const answer = { errno: 0, status: 127, stdout: '', stderr: `exec failed: errno ${errno}` };
+    const message = await messageOf({ executable: '/nowhere/python3' }, async () => answer);
+    expect(message).toContain(`Tried: /nowhere/python3: ${reason}. Check`);
+  });
+
+  test('is there, but what is to run it is not', async () => {
+    const path = join(directory, 'python');
+    writeFileSync(path, '#!/no/such/shell\n', { mode: 0o755 });
+    expect(await messageOf({ executable: path })).toContain("needs a program or loader that doesn't exist (ENOENT)");
   });
 });
 
@@ -114,6 +133,9 @@ describe('an interpreter that will not do', () => {
   test('is no Python at all', async () => {
     const path = script('python3', 'echo no version is set >&2', 'exit 127');
     expect(await messageOf({ executable: path })).toMatch(/exit code 127.*no version is set/);
+    const long = script('long', 'echo a secret line >&2', `echo ${'x'.repeat(300)} >&2`, 'exit 1');
+    expect(await messageOf({ executable: long })).toContain(`(exit code 1): ${'x'.repeat(199)}…. Check`);
+    expect(await messageOf({ executable: long })).not.toContain('secret');
     expect(await messageOf({ executable: script('loud', 'echo hello') })).toContain("doesn't answer as a Python does");
     expect(await messageOf({ executable: script('killed', 'kill -9 $$') })).toContain('ended by a signal');
   });
