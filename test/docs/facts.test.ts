@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SandboxError, type SandboxErrorCode } from '../../src/errors.js';
+import type { SandboxEvents } from '../../src/events.js';
 import { GUARANTEES } from '../../src/isolation.js';
 import { completeLimits, LIMIT_NAMES } from '../../src/limits.js';
+import type { RunOptions, SandboxOptions } from '../../src/options.js';
 import { REASONS } from '../../src/protocol.js';
+import type { RunResult } from '../../src/result.js';
 import { packageRoot } from '../support/tree.js';
 import { readPage, tableRows } from './markdown.js';
 
@@ -52,6 +55,74 @@ describe('docs/limits.md', () => {
     const told = rows.slice(0, LIMIT_NAMES.length).map(([name, value]) => [unquoted(name), defaultIn(unquoted(value))]);
     expect(Object.fromEntries(told)).toEqual({ ...limits, cpuMs: '= wallMs' });
     expect(limits.cpuMs).toBe(limits.wallMs);
+  });
+});
+
+describe('docs/options.md', () => {
+  const page = readPage('docs/options.md');
+  const ofSandbox: Record<keyof SandboxOptions, true> = {
+    language: true,
+    executable: true,
+    preload: true,
+    concurrency: true,
+    maxQueue: true,
+    warm: true,
+    limits: true,
+    network: true,
+    mounts: true,
+    env: true,
+    syscalls: true,
+    require: true,
+  };
+  const ofRun: Record<keyof RunOptions, true> = {
+    wallMs: true,
+    cpuMs: true,
+    memoryBytes: true,
+    processes: true,
+    openFiles: true,
+    outputBytes: true,
+    scratchBytes: true,
+    stdin: true,
+    args: true,
+    env: true,
+    files: true,
+    collect: true,
+    input: true,
+    output: true,
+    signal: true,
+    priority: true,
+    onStdout: true,
+    onStderr: true,
+    onOutputLimit: true,
+    encoding: true,
+  };
+  const ofResult: Record<keyof RunResult, true> = {
+    ok: true,
+    reason: true,
+    exitCode: true,
+    signalName: true,
+    stdout: true,
+    stderr: true,
+    stdoutTruncated: true,
+    stderrTruncated: true,
+    files: true,
+    skipped: true,
+    value: true,
+    usage: true,
+    denials: true,
+    isolation: true,
+  };
+  const events: Record<keyof SandboxEvents, true> = { queued: true, start: true, end: true, zygote: true, error: true };
+
+  // That these lists are those of the code is for the compiler to say.
+  test.for([
+    ['sandbox option', ofSandbox],
+    ['run option', ofRun],
+    ['result', ofResult],
+    ['event', events],
+  ] as const)('has each %s, and no other', ([heading, names]) => {
+    const told = tableRows(page, heading).flatMap(([cell]) => unquoted(cell).split(', '));
+    expect(told.sort()).toEqual(Object.keys(names).sort());
   });
 });
 

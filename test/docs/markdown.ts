@@ -45,7 +45,7 @@ export function linkTargets({ text }: Page): string[] {
 
 /** What `#…` can name in a page, as GitHub makes it of headings. */
 export function anchors({ text }: Page): string[] {
-  return [...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+  return [...withoutBlocks(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
       .toLowerCase()
       .replace(/[^\p{L}\p{N}\s_-]/gu, '')
@@ -71,7 +71,11 @@ function cellsOf(row: string): string[] {
 }
 
 function withoutCode(text: string): string {
-  return text.replace(/^```[\s\S]*?^```$/gm, '').replace(/`[^`\n]*`/g, 'code');
+  return withoutBlocks(text).replace(/`[^`\n]*`/g, 'code');
+}
+
+function withoutBlocks(text: string): string {
+  return text.replace(/^```[\s\S]*?^```$/gm, '');
 }
 
 function lineOf(text: string, index: number): number {
