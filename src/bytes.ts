@@ -129,6 +129,11 @@ export class ByteReader {
     return value;
   }
 
+  /** Any 64 bits. */
+  bits64(): bigint {
+    return this.#buffer.readBigUInt64LE(this.#take(8));
+  }
+
   bytes(): Buffer {
     const length = this.u32();
     const at = this.#take(length);

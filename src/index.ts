@@ -1,3 +1,4 @@
+export type { Denial } from './denials.js';
 export { SandboxError, type SandboxErrorCode } from './errors.js';
 export type { SandboxEvents } from './events.js';
 export type { Guarantee, GuaranteeState, IsolationReport } from './isolation.js';
@@ -6,7 +7,7 @@ export type { Bytes, Limits } from './limits.js';
 export type { Code, Encoding, Mount, OutputListener, RunOptions, SandboxOptions } from './options.js';
 export type { Syscall } from './policy/syscalls.js';
 export type { Reason } from './protocol.js';
-export type { Denial, RunResult, Usage } from './result.js';
+export type { RunResult, Usage } from './result.js';
 export type { OutputStream, Run } from './run.js';
 export { Sandbox } from './sandbox.js';
 export type { ZygoteEvent } from './supervisor.js';

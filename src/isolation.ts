@@ -43,8 +43,12 @@ const CGROUP_REMEDY =
   'give this process control groups that it may write to: run it as root, ' +
   'or as a systemd unit with `Delegate=yes` and `DelegateSubgroup=main` (systemd 254 or newer)';
 
+const UNTOLD_REMEDY =
+  'refused calls are refused, but `denials` stays empty, since something outside has a seccomp listener on this process ' +
+  '(a container runtime with a seccomp agent): run without that one to have them told';
+
 export function reportReadiness(readiness: Readiness): IsolationReport {
-  const { landlockAbi, ownUid } = readiness;
+  const { landlockAbi, ownUid, denialsTold } = readiness;
   const landlock = landlockAbi > 0 ? [`Landlock ABI ${landlockAbi}`] : [];
   const scopes = landlockAbi >= LANDLOCK_SCOPES_ABI ? ['Landlock scopes'] : [];
   return {
@@ -53,7 +57,9 @@ export function reportReadiness(readiness: Readiness): IsolationReport {
       network: enforced('network namespace', 'seccomp'),
       processes: enforced('pid namespace', ...scopes, ...(ownUid ? ['own uid'] : [])),
       privileges: enforced('user namespace', 'no capabilities', 'no_new_privs', 'seccomp'),
-      syscalls: enforced('seccomp'),
+      syscalls: denialsTold
+        ? enforced('seccomp', 'user notification')
+        : { ...enforced('seccomp'), remedy: UNTOLD_REMEDY },
       memory: kept(readiness.memoryBy, ['watchdog'], 'what allocates quickly can pass the limit between two looks'),
       cpu: kept(readiness.cpuBy, ['watchdog', 'rlimit'], 'children that nobody waits for are not all counted'),
     },
@@ -170,6 +176,12 @@ const STEPS: Readonly<Record<string, StepFacts>> = {
   proc: { guarantee: 'processes', remedy: PROC_REMEDY },
   rlimits: { guarantee: 'processes', remedy: 'raise the hard limits of this process (`ulimit -H`)' },
   filter: { guarantee: 'syscalls', remedy: KERNEL_REMEDY },
+  listener: { guarantee: 'syscalls', remedy: KERNEL_REMEDY },
+  canary: {
+    guarantee: 'syscalls',
+    remedy:
+      'the kernel, or something between, took the confinement and does not keep it: run nothing here, and report it',
+  },
 };
 
 const UNKNOWN_STEP: StepFacts = {

@@ -72,6 +72,15 @@ export interface Configuration {
   readonly env: Readonly<Record<string, string>>;
   /** An array of struct sock_filter. */
   readonly filter: Uint8Array;
+  readonly shown: readonly ShownCall[];
+}
+
+/** By which arguments the denials of one call are told apart. Arguments count from 0. */
+export interface ShownCall {
+  readonly number: number;
+  readonly values: readonly number[];
+  /** The argument that points to text, and the one with its length; without that it ends with a NUL. */
+  readonly text?: { readonly argument: number; readonly length?: number | undefined } | undefined;
 }
 
 export interface RunOrder {
@@ -131,6 +140,8 @@ export interface Readiness {
   readonly cpuBy: ResourceKeeper;
   readonly processesBy: ResourceKeeper;
   readonly ownUid: boolean;
+  /** False where the kernel gave no listener: refused calls are refused, but not counted. */
+  readonly denialsTold: boolean;
 }
 
 /** What the supervisor measured of one run. `exitCode` is null where a signal ended it, `signal` null where none did. */
@@ -144,7 +155,16 @@ export interface Report {
   readonly wallNs: number;
   readonly cpuNs: number;
   readonly memoryPeakBytes: number;
-  readonly denials: readonly { readonly number: number; readonly count: number }[];
+  readonly denials: readonly RefusedCall[];
+}
+
+/** `values` has all six arguments, 0 where the value doesn't count; it is empty, as `text` is, where only numbers were counted. */
+export interface RefusedCall {
+  readonly number: number;
+  readonly count: number;
+  readonly values: readonly bigint[];
+  /** Read from the job's memory: anything may stand there. */
+  readonly text: Buffer;
 }
 
 export type SupervisorMessage =
@@ -172,6 +192,7 @@ const FLAG_OPTIONAL = 1;
 const FLAG_KILL_ON_OUTPUT_LIMIT = 1;
 const FLAG_STDIN_STREAMED = 2;
 const FLAG_OWN_UID = 1;
+const FLAG_UNTOLD = 2;
 const FLAG_STDOUT_TRUNCATED = 1;
 const FLAG_STDERR_TRUNCATED = 2;
 const PEAK_UNKNOWN = 0xffff_ffff;
@@ -190,6 +211,7 @@ export function encodeConfigure(configuration: Configuration): OutgoingFrame {
     .strings(configuration.argv)
     .strings(environmentList(configuration.env))
     .bytes(configuration.filter)
+    .list(configuration.shown, writeShownCall)
     .finish();
   return frame(HostKind.CONFIGURE, 0, payload, MAX_LARGE_PAYLOAD_BYTES);
 }
@@ -252,6 +274,14 @@ function writeViewEntry(writer: ByteWriter, entry: ViewEntry): void {
     .string(entry.path)
     .string('source' in entry ? entry.source : '')
     .bytes('content' in entry ? entry.content : EMPTY);
+}
+
+function writeShownCall(writer: ByteWriter, { number, values, text }: ShownCall): void {
+  writer
+    .u32(number)
+    .u8(values.reduce((bits, argument) => bits | (1 << argument), 0))
+    .u8(text === undefined ? 0 : text.argument + 1)
+    .u8(text?.length === undefined ? 0 : text.length + 1);
 }
 
 function frame(kind: number, run: number, payload: Uint8Array, limit = MAX_PAYLOAD_BYTES): OutgoingFrame {
@@ -365,15 +395,16 @@ function forRun(run: number): number {
 }
 
 function readReadiness(reader: ByteReader): Readiness {
-  return {
+  const fields = {
     supervisorPid: reader.u32(),
     zygotePid: reader.u32(),
     landlockAbi: reader.u32(),
     memoryBy: nth(RESOURCE_KEEPERS, reader.u8(), 'resource keeper'),
     cpuBy: nth(RESOURCE_KEEPERS, reader.u8(), 'resource keeper'),
     processesBy: nth(RESOURCE_KEEPERS, reader.u8(), 'resource keeper'),
-    ownUid: (reader.u8() & FLAG_OWN_UID) !== 0,
   };
+  const flags = reader.u8();
+  return { ...fields, ownUid: (flags & FLAG_OWN_UID) !== 0, denialsTold: (flags & FLAG_UNTOLD) === 0 };
 }
 
 function readFailure(reader: ByteReader): Failure {
@@ -403,7 +434,16 @@ function readReport(reader: ByteReader): Report {
     wallNs: reader.u64(),
     cpuNs: reader.u64(),
     memoryPeakBytes: reader.u64(),
-    denials: reader.list((item) => ({ number: item.u32(), count: item.u64() })),
+    denials: reader.list(readRefusedCall),
+  };
+}
+
+function readRefusedCall(reader: ByteReader): RefusedCall {
+  return {
+    number: reader.u32(),
+    count: reader.u64(),
+    values: reader.list((item) => item.bits64()),
+    text: Buffer.from(reader.bytes()),
   };
 }
 

@@ -1,7 +1,8 @@
+import { type Denial, describeDenials } from './denials.js';
 import { copyReport, type IsolationReport } from './isolation.js';
 import type { Encoding } from './options.js';
 import type { Output } from './output.js';
-import { type Arch, syscallName } from './policy/syscalls.js';
+import type { Arch } from './policy/syscalls.js';
 import type { Reason, Report } from './protocol.js';
 import { signalName } from './signals.js';
 
@@ -15,14 +16,6 @@ export interface Usage {
   processesPeak: number | null;
   /** From `run` to dispatch. */
   queuedMs: number;
-}
-
-/** A system call that the policy refused. */
-export interface Denial {
-  /** Its name, or `syscall 1234` where there is none for that number. */
-  syscall: string;
-  count: number;
-  args?: string[];
 }
 
 /** How a run ended, as the supervisor and the kernel saw it: nothing in it but the output was said by the job. */
@@ -47,6 +40,7 @@ export interface RunResult<T = unknown, Text = string> {
   skipped: { path: string; why: string }[];
   value?: T;
   usage: Usage;
+  /** The refused system calls, in the order of their first time; see there what is told, and what isn't. */
   denials: Denial[];
   isolation: IsolationReport;
 }
@@ -100,10 +94,7 @@ export function buildResult({ report, stdout, stderr, encoding, queuedMs, isolat
       processesPeak: report.processesPeak,
       queuedMs,
     },
-    denials: report.denials.map(({ number, count }) => ({
-      syscall: syscallName(number, process.arch as Arch) ?? `syscall ${number}`,
-      count,
-    })),
+    denials: describeDenials(report.denials, process.arch as Arch),
     isolation: copyReport(isolation),
   };
 }

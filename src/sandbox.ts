@@ -23,6 +23,7 @@ import {
   type RunOptions,
   type SandboxOptions,
 } from './options.js';
+import { shownCalls } from './policy/arguments.js';
 import { compileFilter } from './policy/filter.js';
 import type { Arch } from './policy/syscalls.js';
 import { MAX_TASK_BYTES, type RunOrder } from './protocol.js';
@@ -262,6 +263,7 @@ function planOf(options: CheckedOptions): SupervisorPlan {
     warm,
     scratchBytes: completeLimits(limits, {}).scratchBytes,
     filter: compileFilter(policy, process.arch as Arch),
+    shown: shownCalls(process.arch as Arch),
   };
 }
 

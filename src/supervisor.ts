@@ -21,6 +21,7 @@ import {
   type Readiness,
   type Report,
   type RunOrder,
+  type ShownCall,
   type SupervisorMessage,
 } from './protocol.js';
 import { signalName } from './signals.js';
@@ -34,6 +35,7 @@ export interface SupervisorPlan {
   readonly warm: number;
   readonly scratchBytes: number;
   readonly filter: Uint8Array;
+  readonly shown: readonly ShownCall[];
 }
 
 /** idle → starting → ready → closed; lost from starting and ready, where it ended by itself. */
@@ -140,9 +142,11 @@ export class Supervisor {
       if (this.#state !== 'starting') throw closedError();
       const channel = this.#open(native);
       const runtime = await Promise.race([this.#resolveRuntime(), this.#readiness.promise.then(neverBefore)]);
-      const { network, warm, scratchBytes, filter } = this.#plan;
+      const { network, warm, scratchBytes, filter, shown } = this.#plan;
       this.#isConfigured = true;
-      channel.send(encodeConfigure({ ...runtime, packageVersion: VERSION, network, warm, scratchBytes, filter }));
+      channel.send(
+        encodeConfigure({ ...runtime, packageVersion: VERSION, network, warm, scratchBytes, filter, shown }),
+      );
       return await this.#readiness.promise;
     } catch (error) {
       await this.close();

@@ -6,6 +6,7 @@
 #ifndef PINFOLD_CONTROL_H
 #define PINFOLD_CONTROL_H
 
+#include "denials.h"
 #include "steps.h"
 
 enum message_kind {
@@ -13,15 +14,18 @@ enum message_kind {
   MESSAGE_READY,   /* zygote: preloaded, serves */
   MESSAGE_FORKED,  /* zygote: value is the pid of a new pid 1, or -errno */
   MESSAGE_FAILED,  /* zygote or job */
-  MESSAGE_PARKED,  /* job: confined, waits for its task; value is the Landlock ABI */
-  MESSAGE_STARTED, /* job: sealed */
+  MESSAGE_PARKED,  /* job: confined and sealed, waits for its task; value is the Landlock ABI */
+  MESSAGE_STARTED, /* job: has its task, and begins */
   MESSAGE_ENDED,   /* pid 1: value is the wait status of the job's main process */
 };
+
+#define PARKED_UNTOLD 1 /* a flag of MESSAGE_PARKED: refused calls are refused, but nobody is told */
 
 /* Upwards. */
 struct message {
   uint32_t kind;
   int32_t value;
+  uint32_t flags;
   struct failure failure;
 };
 
@@ -36,18 +40,22 @@ enum order_kind { ORDER_MAPPED = 1, ORDER_SERVE, ORDER_FORK, ORDER_ENTER, ORDER_
 #define FILTER_MAX 4096
 #define WRITABLE_MAX 4096
 
-/* To the zygote once, before it serves: what every job of it gets. Filter and paths follow the structure. */
+/* To the zygote once, before it serves: what every job of it gets. Filter, shown arguments and paths follow the structure. */
 struct serve_order {
   uint32_t kind;
   uint32_t job_id;         /* uid and gid of a job in the zygote's user namespace */
   uint32_t filter_count;   /* instructions */
+  uint32_t shown_count;
   uint32_t writable_bytes; /* NUL-terminated paths of writable mounts, one after the other */
 };
 
-/* To the zygote, with four descriptors: control, stdin, stdout, stderr. */
+#define FORK_DESCRIPTORS 5
+#define FORK_CANARY 1 /* a flag: this job tries what must fail before it parks */
+
+/* To the zygote, with its descriptors: control, stdin, stdout, stderr, the memory of its table of denials. */
 struct fork_order {
   uint32_t kind;
-  uint32_t reserved;
+  uint32_t flags;
   uint64_t scratch_bytes;
 };
 

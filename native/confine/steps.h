@@ -15,6 +15,7 @@ enum stage { STAGE_SUPERVISOR = 1, STAGE_ROOT, STAGE_ZYGOTE, STAGE_ENTER, STAGE_
   X(CONFIGURATION, "configuration")           \
   X(SPAWN, "spawn")                           \
   X(DESCRIPTORS, "descriptors")               \
+  X(LISTENER, "listener")                     \
   X(USER_NAMESPACE, "user-namespace")         \
   X(ID_MAP, "id-map")                         \
   X(NETWORK_NAMESPACE, "network-namespace")   \
@@ -37,6 +38,7 @@ enum stage { STAGE_SUPERVISOR = 1, STAGE_ROOT, STAGE_ZYGOTE, STAGE_ENTER, STAGE_
   X(LANDLOCK, "landlock")                     \
   X(TASK, "task")                             \
   X(FILTER, "filter")                         \
+  X(CANARY, "canary")                         \
   X(EXEC, "exec")                             \
   X(INTERPRETER, "interpreter")               \
   X(DEADLINE, "deadline")

@@ -8,7 +8,7 @@
 
 #include "../confine/capabilities.h"
 #include "../include/pinfold.h"
-#include "inside.h"
+#include "listener.h"
 
 #define REMOTE_CLOSED 0x2000 /* POLLRDHUP */
 
@@ -37,24 +37,44 @@ static void end_the_rest(void) {
   while (SYS(wait4, -1, 0, __WALL, 0) > 0) continue;
 }
 
+/* What is left of its privileges: to end a job that has another id, and to read the text of a call that it is refused. */
+#define KEPT (1ull << CAP_KILL | 1ull << CAP_SYS_PTRACE)
+
+enum { CHILDREN, CONTROL, HANDOVER, LISTENER, SOURCE_COUNT };
+
+static void take_listener(struct pollfd *sources) {
+  sources[LISTENER].fd = listener_take();
+  SYS(close, sources[HANDOVER].fd);
+  sources[HANDOVER].fd = -1; /* poll passes over it */
+}
+
+/* Once nobody is left under the filter there is nothing to be told: the kernel hangs up, and would do so for ever. */
+static void answer(struct pollfd *source) {
+  if (source->revents & POLLIN) listener_answer(source->fd);
+  else descriptor_close(&source->fd);
+}
+
 void pinfold_init(int pid) {
   int status = 0;
   int children = pid > 0 ? watch_children() : -1;
-  /* What is left of its privileges is to end a job that has another id. */
-  if (children < 0 || capabilities_keep(1ull << CAP_KILL) < 0) {
+  if (children < 0 || capabilities_keep(KEPT) < 0 || listener_open() < 0) {
     report_failure(CONTROL_SOCKET, &(struct failure){STAGE_ENTER, STEP_SESSION, pid > 0 ? EPERM : EAGAIN, "init"});
     leave(1);
   }
   for (int fd = 0; fd < CONTROL_SOCKET; fd++) SYS(close, fd); /* or the job's readers would never see the end */
-  struct pollfd sources[] = {{children, POLLIN, 0}, {CONTROL_SOCKET, REMOTE_CLOSED, 0}};
+  SYS(close, LISTENER_TO_INIT);
+  struct pollfd sources[SOURCE_COUNT] = {
+      {children, POLLIN, 0}, {CONTROL_SOCKET, REMOTE_CLOSED, 0}, {LISTENER_FROM_JOB, POLLIN, 0}, {-1, POLLIN, 0}};
   while (!reap(pid, &status)) {
     long ready = SYS(ppoll, sources, COUNT_OF(sources), 0, 0, 0);
     if (ready < 0 && ready != -EINTR) leave(1);
-    if (sources[1].revents) leave(1); /* the supervisor is gone: nothing may survive it */
+    if (sources[CONTROL].revents) leave(1); /* the supervisor is gone: nothing may survive it */
     unsigned char ignored[128];
-    if (sources[0].revents) SYS(read, children, ignored, sizeof ignored);
+    if (sources[CHILDREN].revents) SYS(read, children, ignored, sizeof ignored);
+    if (sources[LISTENER].revents) answer(&sources[LISTENER]);
+    if (sources[HANDOVER].revents) take_listener(sources);
   }
   end_the_rest();
-  report(CONTROL_SOCKET, MESSAGE_ENDED, status);
+  report(CONTROL_SOCKET, &(struct message){.kind = MESSAGE_ENDED, .value = status});
   leave(0);
 }

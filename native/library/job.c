@@ -9,55 +9,94 @@
 #include "../confine/landlock.h"
 #include "../confine/rlimits.h"
 #include "../include/pinfold.h"
+#include "canary.h"
 #include "inside.h"
 
-static long own_session(void *abi, struct failure *failure) {
-  (void)abi;
+/* What PARKED says. */
+struct parking {
+  int32_t landlock_abi;
+  uint32_t flags;
+};
+
+/* What is pid 1's alone. */
+static long close_foreign(void *parking, struct failure *failure) {
+  (void)parking;
+  (void)failure;
+  SYS(close, DENIALS_MEMORY);
+  return SYS(close, LISTENER_FROM_JOB);
+}
+
+static long own_session(void *parking, struct failure *failure) {
+  (void)parking;
   (void)failure;
   long result = SYS(setsid);
   return result < 0 ? result : 0;
 }
 
-static long fixed_rlimits(void *abi, struct failure *failure) {
-  (void)abi;
+static long fixed_rlimits(void *parking, struct failure *failure) {
+  (void)parking;
   (void)failure;
   return rlimits_apply_fixed();
 }
 
-static long job_ids(void *abi, struct failure *failure) {
-  (void)abi;
+static long job_ids(void *parking, struct failure *failure) {
+  (void)parking;
   (void)failure;
   return ids_become_job(inside.job_id);
 }
 
-static long no_capabilities(void *abi, struct failure *failure) {
-  (void)abi;
+static long no_capabilities(void *parking, struct failure *failure) {
+  (void)parking;
   (void)failure;
   return capabilities_keep(0);
 }
 
-static long no_new_privs(void *abi, struct failure *failure) {
-  (void)abi;
+static long no_new_privs(void *parking, struct failure *failure) {
+  (void)parking;
   (void)failure;
   return SYS(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-static long landlock(void *abi, struct failure *failure) {
+static long landlock(void *parking, struct failure *failure) {
   long result = landlock_restrict(inside.writable, inside.writable_bytes, failure);
   /* A second layer under the private root: where this kernel has none, the report says so. */
   if (result == -ENOSYS || result == -EOPNOTSUPP) result = 0;
   if (result < 0) return result;
-  *(int32_t *)abi = (int32_t)result;
+  ((struct parking *)parking)->landlock_abi = (int32_t)result;
   return 0;
 }
 
+/* The first half of seal. From here on this process may do what untrusted code may do, which is all that it still needs. */
+static long filter(void *parking, struct failure *failure) {
+  (void)failure;
+  int listener = -1;
+  long result = filter_install(inside.filter, inside.filter_count, &listener);
+  if (result < 0) return result;
+  if (listener < 0) ((struct parking *)parking)->flags |= PARKED_UNTOLD;
+  else result = socket_send(LISTENER_TO_INIT, "", 1, &listener, 1);
+  descriptor_close(&listener);
+  SYS(close, LISTENER_TO_INIT);
+  return result < 0 ? result : 0;
+}
+
+static long canary(void *parking, struct failure *failure) {
+  (void)parking;
+  return inside.tries_canary ? canary_try(failure) : 0;
+}
+
 static const struct step enter_as_job[] = {
+    {STEP_DESCRIPTORS, close_foreign},
     {STEP_SESSION, own_session},
     {STEP_RLIMITS, fixed_rlimits},
     {STEP_IDS, job_ids},
     {STEP_CAPABILITIES, no_capabilities},
     {STEP_NO_NEW_PRIVS, no_new_privs},
     {STEP_LANDLOCK, landlock},
+};
+
+static const struct step seal[] = {
+    {STEP_FILTER, filter},
+    {STEP_CANARY, canary},
 };
 
 static long read_task(const struct task_order *order) {
@@ -70,12 +109,13 @@ static long read_task(const struct task_order *order) {
 
 const unsigned char *pinfold_receive(size_t *length) {
   struct failure failure = {0};
-  int32_t abi = 0;
-  if (steps_run(enter_as_job, COUNT_OF(enter_as_job), STAGE_ENTER, &abi, &failure) < 0) {
+  struct parking parking = {0, 0};
+  if (steps_run(enter_as_job, COUNT_OF(enter_as_job), STAGE_ENTER, &parking, &failure) < 0 ||
+      steps_run(seal, COUNT_OF(seal), STAGE_SEAL, &parking, &failure) < 0) {
     report_failure(CONTROL_SOCKET, &failure);
     return NULL;
   }
-  report(CONTROL_SOCKET, MESSAGE_PARKED, abi);
+  report(CONTROL_SOCKET, &(struct message){.kind = MESSAGE_PARKED, .value = parking.landlock_abi, .flags = parking.flags});
   struct task_order order;
   if (descriptor_read_all(CONTROL_SOCKET, &order, sizeof order) < 0) return NULL; /* a spare that nobody wanted */
   failure.stage = STAGE_ENTER;
@@ -96,12 +136,6 @@ const unsigned char *pinfold_receive(size_t *length) {
 
 int pinfold_seal(void) {
   SYS(munmap, inside.task, inside.task_length + 1);
-  long result = filter_install(inside.filter, inside.filter_count);
-  if (result < 0) {
-    report_failure(CONTROL_SOCKET, &(struct failure){STAGE_SEAL, STEP_FILTER, (int32_t)-result, ""});
-    return -1;
-  }
-  report(CONTROL_SOCKET, MESSAGE_STARTED, 0);
-  result = SYS(close_range, CONTROL_SOCKET, ~0u, 0);
-  return result < 0 ? -1 : 0;
+  report(CONTROL_SOCKET, &(struct message){.kind = MESSAGE_STARTED});
+  return SYS(close_range, CONTROL_SOCKET, ~0u, 0) < 0 ? -1 : 0;
 }

@@ -2,30 +2,36 @@
 #include <asm/errno.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <sys/socket.h>
 
 #include "../confine/control_groups.h"
 #include "../confine/mounts.h"
 #include "../include/pinfold.h"
 #include "inside.h"
 
-enum { FD_CONTROL, FD_STDIN, FD_STDOUT, FD_STDERR, FD_COUNT };
+enum { FD_CONTROL, FD_STDIN, FD_STDOUT, FD_STDERR, FD_DENIALS, FD_COUNT };
+_Static_assert(FD_COUNT == FORK_DESCRIPTORS, "as many as the order brings");
 
 /* Receives what every job gets. The kernel keeps a packet whole, so a size that differs is a fault. */
 static bool receive_setup(int socket) {
-  static unsigned char packet[sizeof(struct serve_order) + sizeof inside.filter + sizeof inside.writable];
+  static unsigned char packet[sizeof(struct serve_order) + sizeof inside.filter + sizeof inside.shown + sizeof inside.writable];
   struct serve_order order;
   long got = socket_receive(socket, packet, sizeof packet, NULL, 0, NULL, true);
   if (got < (long)sizeof order) return false;
   memcpy(&order, packet, sizeof order);
-  size_t filter_bytes = order.filter_count * sizeof(struct sock_filter);
-  if (order.kind != ORDER_SERVE || order.filter_count > FILTER_MAX || order.writable_bytes > WRITABLE_MAX ||
-      (size_t)got != sizeof order + filter_bytes + order.writable_bytes)
+  if (order.kind != ORDER_SERVE || order.filter_count > FILTER_MAX || order.shown_count > SHOWN_MAX ||
+      order.writable_bytes > WRITABLE_MAX)
     return false;
+  size_t filter_bytes = order.filter_count * sizeof *inside.filter, shown_bytes = order.shown_count * sizeof *inside.shown;
+  if ((size_t)got != sizeof order + filter_bytes + shown_bytes + order.writable_bytes) return false;
   inside.job_id = order.job_id;
   inside.filter_count = order.filter_count;
+  inside.shown_count = order.shown_count;
   inside.writable_bytes = order.writable_bytes;
-  memcpy(inside.filter, packet + sizeof order, filter_bytes);
-  memcpy(inside.writable, packet + sizeof order + filter_bytes, order.writable_bytes);
+  const unsigned char *at = packet + sizeof order;
+  memcpy(inside.filter, at, filter_bytes);
+  memcpy(inside.shown, at + filter_bytes, shown_bytes);
+  memcpy(inside.writable, at + filter_bytes + shown_bytes, order.writable_bytes);
   return true;
 }
 
@@ -37,12 +43,23 @@ static long take_place(void *context, struct failure *failure) {
   const int *fds = context;
   (void)failure;
   long result = 0;
-  /* The control descriptor goes to 3 last: that closes this copy of the zygote's own socket. */
+  /* What is put to 3 closes this copy of the zygote's own socket. Nothing is put where another one still is: they were
+   * received above 3, in this order but for the control descriptor, which came first and so alone may lie at 4. */
   static const struct {
     int from, to;
-  } moves[] = {{FD_STDIN, 0}, {FD_STDOUT, 1}, {FD_STDERR, 2}, {FD_CONTROL, CONTROL_SOCKET}};
+  } moves[] = {{FD_STDIN, 0}, {FD_STDOUT, 1}, {FD_STDERR, 2}, {FD_CONTROL, CONTROL_SOCKET}, {FD_DENIALS, DENIALS_MEMORY}};
   for (size_t i = 0; result >= 0 && i < COUNT_OF(moves); i++) result = SYS(dup3, fds[moves[i].from], moves[i].to, 0);
-  return result < 0 ? result : SYS(close_range, CONTROL_SOCKET + 1, ~0u, 0);
+  return result < 0 ? result : SYS(close_range, DENIALS_MEMORY + 1, ~0u, 0);
+}
+
+/* The two ends get the lowest numbers that are free: those next to what has just been put in place. */
+static long open_listener_pair(void *context, struct failure *failure) {
+  (void)context;
+  (void)failure;
+  int pair[2] = {-1, -1};
+  long result = SYS(socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+  if (result < 0) return result;
+  return pair[0] == LISTENER_TO_INIT && pair[1] == LISTENER_FROM_JOB ? 0 : -EBADF;
 }
 
 /* First of all, so that everything from here on is counted. */
@@ -107,6 +124,7 @@ static long hide_inside(void *context, struct failure *failure) {
 /* The first half of enter: what pid 1 does for the whole pid namespace. The second half is the job's, in job.c. */
 static const struct step enter_as_init[] = {
     {STEP_DESCRIPTORS, take_place},
+    {STEP_LISTENER, open_listener_pair},
     {STEP_CONTROL_GROUP, enter_control_groups},
     {STEP_SESSION, own_session},
     {STEP_MOUNT_NAMESPACE, own_namespaces},
@@ -126,7 +144,7 @@ static void become_init(int *fds) {
 }
 
 int pinfold_zygote(int fd) {
-  report(fd, MESSAGE_READY, 0);
+  report(fd, &(struct message){.kind = MESSAGE_READY});
   if (!receive_setup(fd)) return -1;
   for (;;) {
     struct fork_order order;
@@ -134,6 +152,7 @@ int pinfold_zygote(int fd) {
     long got = socket_receive(fd, &order, sizeof order, fds, FD_COUNT, NULL, true);
     bool whole = got == (long)sizeof order && order.kind == ORDER_FORK && fds[FD_COUNT - 1] >= 0;
     scratch_bytes = whole ? order.scratch_bytes : 0;
+    inside.tries_canary = whole && order.flags & FORK_CANARY;
     long pid = whole ? fork_sibling() : -EPROTO;
     if (pid == 0) {
       become_init(fds);
@@ -142,6 +161,6 @@ int pinfold_zygote(int fd) {
     /* Each later fork would inherit these: closed before the next request is read. */
     for (size_t i = 0; i < FD_COUNT; i++) descriptor_close(&fds[i]);
     if (!whole) return -1;
-    report(fd, MESSAGE_FORKED, (int32_t)pid);
+    report(fd, &(struct message){.kind = MESSAGE_FORKED, .value = (int32_t)pid});
   }
 }

@@ -402,9 +402,10 @@ def rehearse(python):
     slot = python.current_frame()
     task = python.memory(python.address_of(REHEARSED_TASK), len(REHEARSED_TASK), READ_ONLY)
     arguments, variables, code = read_task(task)
-    path = os.path.join(os.getcwd(), SCRIPT)
+    directory = os.getcwd()
+    path = os.path.join(directory, SCRIPT)
     store(os.devnull, code)
-    set_up(arguments, variables)
+    set_up(directory, arguments, variables)
     needs_a_start(variables)
     module = make_main(path)
     for stream in (python.open(os.fsencode(os.devnull), b"rbe"), open_code(python, bytes(code))):
@@ -427,15 +428,16 @@ def rehearse(python):
 def run_job(python):
     """Never returns. From `run_file` on, whatever is called may be untrusted, and is called from C alone."""
     slot, depth = python.current_frame(), python.depth()
+    directory = os.getcwd()
+    path = os.path.join(directory, SCRIPT)
     address = python.receive(python.length_out)
     if not address:
         os._exit(EXIT_USAGE)
     task = python.memory(address, python.length.value, READ_ONLY)
     arguments, variables, code = read_task(task)
-    path = os.path.join(os.getcwd(), SCRIPT)
     stored = store(path, code)
     source = None if stored else bytes(code)
-    set_up(arguments, variables)
+    set_up(directory, arguments, variables)
     module = make_main(path)
     namespace = module.__dict__
     sys.modules["__main__"] = module
@@ -516,11 +518,11 @@ def remember_lines(path, source):
     linecache.cache[path] = (len(source), None, text.splitlines(True), path)
 
 
-def set_up(arguments, variables):
+def set_up(directory, arguments, variables):
     sys.argv = arguments
     if sys.version_info >= (3, 10):
         sys.orig_argv = [sys.executable, *arguments]
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, directory)
     data = os.environ._data
     for name, _, value in variables:
         posix.putenv(name, value)

@@ -46,6 +46,23 @@ static void read_filter(struct configuration *configuration, struct arena *arena
   configuration->filter_count = (uint32_t)count;
 }
 
+static bool points_nowhere(uint8_t argument) { return argument > DENIAL_ARGUMENTS; }
+
+/* list of (u32 number, u8 values, u8 text, u8 textLength): see struct shown. */
+static void read_shown(struct configuration *configuration, struct reader *reader) {
+  uint32_t count = read_u32(reader);
+  if (count > SHOWN_MAX) reader->bad = true;
+  for (uint32_t i = 0; i < count && !reader->bad; i++) {
+    struct shown *shown = &configuration->shown[i];
+    shown->number = read_u32(reader);
+    shown->values = read_u8(reader);
+    shown->text = read_u8(reader);
+    shown->text_length = read_u8(reader);
+    if (points_nowhere(shown->text) || points_nowhere(shown->text_length)) reader->bad = true;
+  }
+  configuration->shown_count = count;
+}
+
 /* Landlock needs the writable paths in every job: one after the other, each with its NUL. */
 static bool list_writable(struct configuration *configuration) {
   for (size_t i = 0; i < configuration->view_count; i++) {
@@ -71,6 +88,7 @@ static long read_fields(struct configuration *configuration, struct arena *arena
   configuration->argv = arena_read_strings(arena, reader);
   configuration->env = arena_read_strings(arena, reader);
   read_filter(configuration, arena, reader);
+  read_shown(configuration, reader);
   return read_done(reader) && configuration->warm <= WARM_MAX && list_writable(configuration) ? 0 : -EPROTO;
 }
 

@@ -20,6 +20,8 @@ struct configuration {
   char **argv, **env;
   const struct sock_filter *filter;
   uint32_t filter_count;
+  struct shown shown[SHOWN_MAX];
+  uint32_t shown_count;
   char writable[WRITABLE_MAX];
   uint32_t writable_bytes;
 };

@@ -65,6 +65,7 @@ struct job {
   bool is_ready; /* it has said that it is confined */
   bool ended, reaped, failed;
   int32_t landlock_abi;
+  bool is_untold; /* its refused calls are refused, but not counted */
   int end_status;
   struct failure failure;
   uint64_t spare_scratch_bytes, started_ns, deadline_ns, next_look_ns, wall_ns, memory_used, memory_peak, cpu_used_ns;

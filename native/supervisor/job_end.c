@@ -5,6 +5,7 @@
 
 #include "../confine/control_groups.h"
 #include "host.h"
+#include "job_denials.h"
 #include "job_limits.h"
 #include "job_streams.h"
 #include "job_usage.h"
@@ -25,7 +26,7 @@ static void tell_end(const struct job *job) {
   int status = final_status(job);
   enum reason reason = job->reason != REASON_NONE ? job->reason : by_signal(status) ? REASON_SIGNALED : REASON_EXITED;
   uint32_t processes = job->group >= 0 ? control_group_processes_peak(job->group) : NOT_KNOWN;
-  struct writer writer = host_begin(64);
+  struct writer writer = host_begin(64 + (job_denials_any(job) ? DENIALS_FRAME_BYTES : 0));
   write_u8(&writer, (uint8_t)reason);
   write_u8(&writer, truncated(job));
   write_u16(&writer, 0);
@@ -35,7 +36,7 @@ static void tell_end(const struct job *job) {
   write_u64(&writer, job->wall_ns);
   write_u64(&writer, job->cpu_used_ns);
   write_u64(&writer, job->memory_peak);
-  write_u32(&writer, 0); /* denials: nothing reports them yet */
+  job_denials_write(job, &writer);
   host_end(&writer, FRAME_END, job->run);
 }
 
@@ -59,7 +60,8 @@ static bool is_done(struct job *job) {
   if (job->pid > 0 && !job->reaped) return false;
   if (!job->run) return true;
   output_drain(job);
-  return !job->output[0].paused && !job->output[1].paused;
+  /* Its list of denials is as long as the job likes: like its output, it waits for the host. */
+  return !job->output[0].paused && !job->output[1].paused && (!job_denials_any(job) || host_has_room());
 }
 
 static void tell(const struct job *job) {
@@ -75,6 +77,7 @@ enum job_rest job_finish(struct job *job, struct failure *failure) {
   /* First the news: the kernel may take its time for a group's removal. A host that is gone is noticed by the loop. */
   host_flush();
   if (job->group >= 0) control_group_release(job->group);
+  job_denials_clear(job);
   job_free(job);
   return rest;
 }

@@ -1,11 +1,13 @@
 #include "job_start.h"
 
 #include <asm/errno.h>
+#include <linux/fcntl.h>
 #include <sys/socket.h>
 
 #include "../confine/control_groups.h"
 #include "../confine/descriptors.h"
 #include "host.h"
+#include "job_denials.h"
 #include "job_kill.h"
 #include "job_limits.h"
 #include "job_streams.h"
@@ -44,13 +46,22 @@ static long order_enter(struct job *job) {
   return sent < 0 ? sent : 0;
 }
 
-long job_open(struct job *job) {
-  int child[4] = {-1, -1, -1, -1};
+static long lend_denials(struct job *job, int *child) {
+  long memory = job_denials_open(job);
+  if (memory < 0) return memory;
+  long copy = SYS(fcntl, memory, F_DUPFD_CLOEXEC, 0);
+  *child = (int)copy;
+  return copy < 0 ? copy : 0;
+}
+
+long job_open(struct job *job, bool tries_canary) {
+  int child[FORK_DESCRIPTORS] = {-1, -1, -1, -1, -1};
   long result = join_group(job);
   if (result == 0) result = open_control(job, &child[0]);
   if (result == 0) result = streams_open(job, child + 1);
   if (result == 0) result = order_enter(job);
-  if (result == 0) result = zygote_fork(job->spare_scratch_bytes, child);
+  if (result == 0) result = lend_denials(job, &child[4]);
+  if (result == 0) result = zygote_fork(job->spare_scratch_bytes, tries_canary, child);
   for (size_t i = 0; i < COUNT_OF(child); i++) descriptor_close(&child[i]);
   if (result < 0) {
     job_close_descriptors(job);
@@ -88,6 +99,7 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
       .cpu_seconds = (uint32_t)(job->limits.cpu_ns / 1000000000u + 2),
       .task_length = length,
   };
+  job_denials_clear(job);
   begin_group(job);
   limits_begin(job);
   streams_begin(job);
@@ -107,14 +119,15 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
 
 static void park(struct job *job, job_parked_callback on_parked) {
   job->state = JOB_PARKED;
-  on_parked(job, job->landlock_abi);
+  on_parked(job);
 }
 
 /* It may come before the zygote has told the pid: on a busy machine the zygote is the slower one. */
-static void parked(struct job *job, int32_t landlock_abi, int sender, job_parked_callback on_parked) {
+static void parked(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
   if ((job->state != JOB_FORKING && job->state != JOB_ENTERING) || job->is_ready) return;
   job->main_process = (int)SYS(pidfd_open, sender, 0);
-  job->landlock_abi = landlock_abi;
+  job->landlock_abi = message->value;
+  job->is_untold = message->flags & PARKED_UNTOLD;
   job->is_ready = true;
   if (job->state == JOB_ENTERING) park(job, on_parked);
 }
@@ -135,7 +148,7 @@ static void started(struct job *job) {
 
 static void handle_message(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
   switch (message->kind) {
-    case MESSAGE_PARKED: parked(job, message->value, sender, on_parked); break;
+    case MESSAGE_PARKED: parked(job, message, sender, on_parked); break;
     case MESSAGE_STARTED: started(job); break;
     case MESSAGE_FAILED: job_fail(job, &message->failure); break;
     case MESSAGE_ENDED:

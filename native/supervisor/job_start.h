@@ -4,10 +4,10 @@
 
 #include "job.h"
 
-typedef void (*job_parked_callback)(struct job *job, int32_t landlock_abi);
+typedef void (*job_parked_callback)(struct job *job);
 
 /* Group, socket and pipes, and the request to the zygote. 0 or -errno. */
-long job_open(struct job *job);
+long job_open(struct job *job, bool tries_canary);
 /* The zygote has told its pid. */
 void job_forked(struct job *job, int pid, job_parked_callback on_parked);
 /* Gives a parked job its run: limits, stdin and task. */

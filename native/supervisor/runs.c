@@ -51,8 +51,11 @@ static void place_or_fail(struct job *job) {
   if (zygote.state == ZYGOTE_NONE) zygote_start(&configuration, own_pid); /* given up, or never up: another try */
   if (zygote.state != ZYGOTE_READY || count_forking() >= FORKS_AT_ONCE) return;
   job->deadline_ns = clock_ns() + ENTER_LIMIT_NS;
-  long result = job_open(job);
-  if (result == 0) return;
+  long result = job_open(job, !zygote.canary_sent);
+  if (result == 0) {
+    zygote.canary_sent = true;
+    return;
+  }
   job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_DESCRIPTORS, (int32_t)-result, ""});
   finish(job);
 }
@@ -144,23 +147,26 @@ bool runs_frame(const struct frame *frame, const unsigned char *payload) {
   return true;
 }
 
-static void tell_ready(int32_t landlock_abi) {
+#define READY_OWN_ID 1
+#define READY_UNTOLD 2
+
+static void tell_ready(const struct job *job) {
   static const uint8_t by[] = {3, 2, 1}; /* for version 0 (watchdog or rlimit), 1, 2 */
   struct writer writer = host_begin(32);
   write_u32(&writer, own_pid);
   write_u32(&writer, (uint32_t)zygote.pid);
-  write_u32(&writer, (uint32_t)landlock_abi);
+  write_u32(&writer, (uint32_t)job->landlock_abi);
   write_u8(&writer, by[control_groups_version(CONTROLLER_MEMORY)]);
   write_u8(&writer, by[control_groups_version(CONTROLLER_CPU)]);
   write_u8(&writer, by[control_groups_version(CONTROLLER_PIDS)]);
-  write_u8(&writer, zygote.ids.separate ? 1 : 0);
+  write_u8(&writer, (zygote.ids.separate ? READY_OWN_ID : 0) | (job->is_untold ? READY_UNTOLD : 0));
   host_end(&writer, FRAME_READY, 0);
   ready_told = true;
 }
 
-static void parked(struct job *job, int32_t landlock_abi) {
+static void parked(struct job *job) {
   zygotes_lost = 0;
-  if (!ready_told) tell_ready(landlock_abi);
+  if (!ready_told) tell_ready(job);
   if (job->run) job_hand(job, job->task, job->task_length);
 }
 

@@ -18,7 +18,7 @@
 #define ZYGOTE_SOCKET 3
 #define HOST_NAME "pinfold"
 
-struct zygote zygote = {ZYGOTE_NONE, 0, -1, -1, -1, 0, {0, 0, false}};
+struct zygote zygote = {.state = ZYGOTE_NONE, .pid = -1, .socket = -1, .log = -1};
 
 /* The end of what it wrote to stdout and stderr: why it could not start, in the interpreter's own words. */
 static char log_text[LOG_BYTES];
@@ -185,6 +185,7 @@ void zygote_start(const struct configuration *configuration, uint32_t supervisor
   zygote.generation++;
   zygote.ids = host_ids_choose(supervisor_pid);
   zygote.deadline_ns = clock_ns() + START_LIMIT_NS;
+  zygote.canary_sent = false;
   long pid = fork_zygote(supervisor_pid);
   if (pid > 0) {
     zygote.pid = (int)pid;
@@ -198,9 +199,9 @@ void zygote_start(const struct configuration *configuration, uint32_t supervisor
   host_failed(0, &(struct failure){STAGE_RESOURCES, STEP_SPAWN, (int32_t)-pid, ""}, "");
 }
 
-long zygote_fork(uint64_t bytes, const int fds[4]) {
-  struct fork_order order = {ORDER_FORK, 0, bytes};
-  long sent = socket_send(zygote.socket, &order, sizeof order, fds, 4);
+long zygote_fork(uint64_t bytes, bool tries_canary, const int fds[FORK_DESCRIPTORS]) {
+  struct fork_order order = {ORDER_FORK, tries_canary ? FORK_CANARY : 0, bytes};
+  long sent = socket_send(zygote.socket, &order, sizeof order, fds, FORK_DESCRIPTORS);
   return sent < 0 ? sent : 0;
 }
 
@@ -217,14 +218,23 @@ static void answer_map(void) {
 }
 
 static long send_setup(void) {
-  static unsigned char packet[sizeof(struct serve_order) + FILTER_MAX * sizeof(struct sock_filter) + WRITABLE_MAX];
-  struct serve_order order = {ORDER_SERVE, zygote.ids.separate ? 1 : 0, configured->filter_count,
+  static unsigned char packet[sizeof(struct serve_order) + FILTER_MAX * sizeof(struct sock_filter) +
+                              SHOWN_MAX * sizeof(struct shown) + WRITABLE_MAX];
+  struct serve_order order = {ORDER_SERVE, zygote.ids.separate ? 1 : 0, configured->filter_count, configured->shown_count,
                               configured->writable_bytes};
-  size_t filter_bytes = configured->filter_count * sizeof(struct sock_filter);
-  memcpy(packet, &order, sizeof order);
-  memcpy(packet + sizeof order, configured->filter, filter_bytes);
-  memcpy(packet + sizeof order + filter_bytes, configured->writable, configured->writable_bytes);
-  return socket_send(zygote.socket, packet, sizeof order + filter_bytes + configured->writable_bytes, NULL, 0);
+  const struct {
+    const void *start;
+    size_t size;
+  } parts[] = {{&order, sizeof order},
+               {configured->filter, configured->filter_count * sizeof *configured->filter},
+               {configured->shown, configured->shown_count * sizeof *configured->shown},
+               {configured->writable, configured->writable_bytes}};
+  size_t length = 0;
+  for (size_t i = 0; i < COUNT_OF(parts); i++) {
+    memcpy(packet + length, parts[i].start, parts[i].size);
+    length += parts[i].size;
+  }
+  return socket_send(zygote.socket, packet, length, NULL, 0);
 }
 
 static void handle_message(const struct message *message, const struct zygote_events *events) {

@@ -12,14 +12,15 @@ struct zygote {
   uint32_t generation;
   int pid, socket, log;
   uint64_t deadline_ns; /* to be ready */
+  bool canary_sent;     /* its first job was asked to try what must fail */
   struct host_ids ids;
 };
 
 extern struct zygote zygote;
 
 void zygote_start(const struct configuration *configuration, uint32_t supervisor_pid);
-/* Asks for a new pid 1 with these descriptors (control, stdin, stdout, stderr). 0 or -errno. */
-long zygote_fork(uint64_t scratch_bytes, const int fds[4]);
+/* Asks for a new pid 1 with these descriptors (control, stdin, stdout, stderr, denials). 0 or -errno. */
+long zygote_fork(uint64_t scratch_bytes, bool tries_canary, const int fds[FORK_DESCRIPTORS]);
 
 /* What zygote_readable and zygote_reaped find out. */
 struct zygote_events {

@@ -1,6 +1,9 @@
-/** What the kernel does with a call: let it through, answer with that error, or kill the whole process. */
-export type Ruling = 'allow' | 'kill' | Errno;
-export type Errno = 'EPERM' | 'ENOSYS' | 'EINVAL' | 'ENOTTY' | 'EOPNOTSUPP';
+/**
+ * What the kernel does with a call: let it through, answer with that error, or kill the whole process. EPERM, EOPNOTSUPP and
+ * ENOSYS are told in the run's `denials`. The others are not: ordinary programs get them all the time, and go on.
+ */
+export type Ruling = 'allow' | 'kill' | Refusal;
+export type Refusal = 'EPERM' | 'EOPNOTSUPP' | 'ENOSYS' | 'ENOSYS, untold' | 'EINVAL' | 'ENOTTY';
 
 /** One number, or all from the first to the last; unsigned, 32 bits. */
 export type Span = number | readonly [first: number, last: number];

@@ -26,16 +26,19 @@ const RETURN = 0x06;
 
 const RET_KILL_PROCESS = 0x80000000;
 const RET_ERRNO = 0x00050000;
+/** Tells pid 1, which has the call refused with the errno that it finds in the low bits: the kernel itself doesn't look at them. */
+const RET_USER_NOTIF = 0x7fc00000;
 const RET_ALLOW = 0x7fff0000;
 /** The same numbers on both architectures. None is 0: a refusal with errno 0 would look like success to the job. */
 const RETURN_VALUES: Readonly<Record<Ruling, number>> = {
   allow: RET_ALLOW,
   kill: RET_KILL_PROCESS,
-  EPERM: RET_ERRNO | 1,
+  EPERM: RET_USER_NOTIF | 1,
+  EOPNOTSUPP: RET_USER_NOTIF | 95,
+  ENOSYS: RET_USER_NOTIF | 38,
+  'ENOSYS, untold': RET_ERRNO | 38,
   EINVAL: RET_ERRNO | 22,
   ENOTTY: RET_ERRNO | 25,
-  ENOSYS: RET_ERRNO | 38,
-  EOPNOTSUPP: RET_ERRNO | 95,
 };
 
 /** A conditional jump's offsets have 8 bits. */

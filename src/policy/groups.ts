@@ -444,8 +444,9 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    ruling: 'ENOSYS',
-    reason: 'its flags lie in memory, where the filter cannot read them; C libraries fall back to clone',
+    ruling: 'ENOSYS, untold',
+    reason:
+      'its flags lie in memory, where the filter cannot read them; C libraries fall back to clone, for every thread anew',
     guarantee: 'privileges',
     calls: ['clone3'],
   },
@@ -507,7 +508,7 @@ export const groups: readonly Group[] = [
     ],
   },
   {
-    ruling: 'ENOSYS',
+    ruling: 'ENOSYS, untold',
     reason: 'gone from the kernel, or never more than a reserved number',
     calls: [
       'uselib',

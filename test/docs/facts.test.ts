@@ -137,11 +137,12 @@ describe('docs/architecture.md', () => {
     ['root_steps', 'native/supervisor/zygote.c'],
     ['enter_as_init', 'native/library/zygote.c'],
     ['enter_as_job', 'native/library/job.c'],
+    ['seal', 'native/library/job.c'],
   ] as const;
   const rows = tableRows(readPage('docs/architecture.md'), '');
   const told = rows.map(([, name = '']) => /^`([a-z-]+)`/.exec(name)?.[1]).filter((name) => name !== undefined);
 
-  test('has the steps of enter as they are in the code', () => {
+  test('has the steps of enter and seal as they are in the code', () => {
     expect(told).toEqual(lists.flatMap(([list, file]) => stepNames(list, file)));
   });
 });

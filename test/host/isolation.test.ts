@@ -20,6 +20,7 @@ const readiness: Readiness = {
   cpuBy: 'cgroup v2',
   processesBy: 'cgroup v2',
   ownUid: true,
+  denialsTold: true,
 };
 
 const failure = (fields: Partial<Failure>): Failure => ({
@@ -50,6 +51,12 @@ describe('a report of what is ready', () => {
     });
     expect(guarantees.cpu).toMatchObject({ state: 'partial', remedy: expect.stringContaining('Delegate=yes') });
     expect(guarantees.syscalls.state).toBe('enforced');
+  });
+
+  test('says where refused calls are not told', () => {
+    const { syscalls } = reportReadiness({ ...readiness, denialsTold: false }).guarantees;
+    expect(syscalls).toEqual({ state: 'enforced', by: ['seccomp'], remedy: expect.stringContaining('listener') });
+    expect(reportReadiness(readiness).guarantees.syscalls.by).toEqual(['seccomp', 'user notification']);
   });
 
   test('names only the mechanisms there are', () => {

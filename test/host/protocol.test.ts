@@ -96,6 +96,11 @@ describe('frames of the host', () => {
       argv: ['python3', '-X', 'utf8'],
       env: { A: '1', __proto__x: '2' },
       filter: Buffer.from('12345678'),
+      shown: [
+        { number: 41, values: [0, 1] },
+        { number: 42, values: [], text: { argument: 1, length: 2 } },
+        { number: 165, values: [5], text: { argument: 1 } },
+      ],
     });
     const { kind, run, payload } = cut(frame);
     expect([kind, run]).toEqual([1, 0]);
@@ -118,6 +123,11 @@ describe('frames of the host', () => {
       argv: ['python3', '-X', 'utf8'],
       env: ['A=1', '__proto__x=2'],
       filter: Buffer.from('12345678'),
+      shown: [
+        { number: 41, values: 3, text: 0, textLength: 0 },
+        { number: 42, values: 0, text: 2, textLength: 3 },
+        { number: 165, values: 32, text: 2, textLength: 0 },
+      ],
     });
   });
 
@@ -143,7 +153,12 @@ const messageOf = {
   stderr: wire.stderr(1, ''),
   credit: wire.stdinCredit(1, 65_536),
   closed: wire.stdinClosed(1),
-  end: wire.end(1, { reason: 7, flags: 3, denials: [[59, 2]], processesPeak: 0xffff_ffff }),
+  end: wire.end(1, {
+    reason: 7,
+    flags: 3,
+    denials: [{ number: 59, count: 2, values: [1n, 2n ** 64n - 1n], text: 'x\0y' }],
+    processesPeak: 0xffff_ffff,
+  }),
   signaled: wire.end(2, { reason: 2, exitCode: -1, signal: 11 }),
   answer: wire.answer(3, { errno: 2, waitStatus: 256, stdout: 'o', stderr: 'e' }),
   zygote: wire.zygoteLost(9),
@@ -159,7 +174,7 @@ const report = {
   wallNs: 1_500_000,
   cpuNs: 500_000,
   memoryPeakBytes: 8_388_608,
-  denials: [{ number: 59, count: 2 }],
+  denials: [{ number: 59, count: 2, values: [1n, 2n ** 64n - 1n], text: Buffer.from('x\0y') }],
 };
 
 const expectedMessages = [
@@ -173,6 +188,7 @@ const expectedMessages = [
       cpuBy: 'cgroup v1',
       processesBy: 'watchdog',
       ownUid: true,
+      denialsTold: true,
     },
   },
   { type: 'failed', run: 9, failure: { stage: 5, step: 3, errno: 22, stepName: 'filter', detail: 'line 1\nline 2' } },

@@ -94,6 +94,7 @@ describe('the start', () => {
         cpuBy: 'cgroup v2',
         processesBy: 'cgroup v2',
         ownUid: true,
+        denialsTold: true,
       }),
     );
     await sandbox.close();
@@ -294,8 +295,8 @@ describe('a result', () => {
         cpuNs: 1_000_000,
         memoryPeakBytes: 4_096,
         denials: [
-          [165, 3],
-          [100_000, 1],
+          { number: 165, count: 3 },
+          { number: 100_000, count: 1 },
         ],
       }),
     );

@@ -39,6 +39,11 @@ static size_t well_formed(unsigned char *buffer, size_t size) {
   strings(&writer, 2, "python3");
   strings(&writer, 1, "LANG=C.UTF-8");
   write_bytes(&writer, &allow, sizeof allow);
+  write_u32(&writer, 1);
+  write_u32(&writer, 42);
+  write_u8(&writer, 3);
+  write_u8(&writer, 2);
+  write_u8(&writer, DENIAL_ARGUMENTS);
   CHECK(!writer.full);
   return (size_t)(writer.at - buffer);
 }
@@ -62,6 +67,8 @@ static void comes_back_whole(const unsigned char *frame, size_t length) {
   CHECK(strcmp(got.executable, "/usr/bin/python3") == 0);
   CHECK(strcmp(got.argv[1], "python3") == 0 && got.argv[2] == NULL && strcmp(got.env[0], "LANG=C.UTF-8") == 0);
   CHECK(got.filter_count == 1 && got.filter[0].k == 0x7fff0000);
+  CHECK(got.shown_count == 1 && got.shown[0].number == 42 && got.shown[0].values == 3 && got.shown[0].text == 2);
+  CHECK(got.shown[0].text_length == DENIAL_ARGUMENTS);
   CHECK(got.writable_bytes == 6 && strcmp(got.writable, "/data") == 0);
 }
 
@@ -81,6 +88,9 @@ static void random_changes_do_no_harm(const unsigned char *frame, size_t length)
     if (decode(changed, length, &got) < 0) continue;
     for (size_t j = 0; j < got.view_count; j++) CHECK(got.view[j].path[0] == '/');
     CHECK(got.filter_count <= FILTER_MAX && got.writable_bytes <= WRITABLE_MAX && got.warm <= WARM_MAX);
+    CHECK(got.shown_count <= SHOWN_MAX);
+    for (size_t j = 0; j < got.shown_count; j++)
+      CHECK(got.shown[j].text <= DENIAL_ARGUMENTS && got.shown[j].text_length <= DENIAL_ARGUMENTS);
   }
   free(changed);
 }

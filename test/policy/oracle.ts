@@ -26,16 +26,35 @@ export function judge(
   return call === undefined ? 'ENOSYS' : decide(policy, call, args);
 }
 
-/** Filter return values by ruling: linux/seccomp.h and asm-generic/errno.h. */
+/** Filter return values by ruling: linux/seccomp.h and asm-generic/errno.h. Those that are told: SECCOMP_RET_USER_NOTIF. */
 export const returnValues: Readonly<Record<Ruling, number>> = {
   allow: 0x7fff0000,
   kill: 0x80000000,
-  EPERM: 0x00050001,
+  EPERM: 0x7fc00001,
+  EOPNOTSUPP: 0x7fc0005f,
+  ENOSYS: 0x7fc00026,
+  'ENOSYS, untold': 0x00050026,
   EINVAL: 0x00050016,
   ENOTTY: 0x00050019,
-  ENOSYS: 0x00050026,
-  EOPNOTSUPP: 0x0005005f,
 };
+
+/** BPF_RET | BPF_K */
+const RETURN = 0x06;
+const RET_ERRNO = 0x0005;
+const RET_USER_NOTIF = 0x7fc0;
+
+/** The same filter for a process without a listener, as a job gets it where the kernel gives none. `added` goes to each errno. */
+export function withoutListener(filter: Uint8Array, added = 0): Uint8Array {
+  const copy = filter.slice();
+  const view = new DataView(copy.buffer);
+  for (let at = 0; at < copy.length; at += 8) {
+    const action = view.getUint16(at + 6, true);
+    if (view.getUint16(at, true) !== RETURN || (action !== RET_ERRNO && action !== RET_USER_NOTIF)) continue;
+    view.setUint16(at + 6, RET_ERRNO, true);
+    view.setUint16(at + 4, view.getUint16(at + 4, true) + added, true);
+  }
+  return copy;
+}
 
 export function decide(policy: Policy, call: Syscall, args: readonly bigint[]): Ruling {
   let decision: Decision = policy.get(call)?.decision ?? 'ENOSYS';

@@ -20,7 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['isolation.ts', 'native.ts', 'policy/', 'protocol.ts'],
   ['languages/', 'limits.ts', 'options.ts'],
   ['ask.ts', 'channel.ts', 'supervisor.ts'],
-  ['events.ts', 'output.ts', 'queue.ts', 'result.ts', 'run.ts', 'stdin.ts'],
+  ['denials.ts', 'events.ts', 'output.ts', 'queue.ts', 'result.ts', 'run.ts', 'stdin.ts'],
   ['sandbox.ts'],
   ['index.ts'],
 ];

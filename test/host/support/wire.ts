@@ -73,6 +73,12 @@ export function decodeConfigure(payload: Buffer) {
     argv: reader.strings(),
     env: reader.strings(),
     filter: reader.bytes(),
+    shown: reader.list((item) => ({
+      number: item.u32(),
+      values: item.u8(),
+      text: item.u8(),
+      textLength: item.u8(),
+    })),
   };
   reader.end();
   return decoded;
@@ -146,6 +152,13 @@ export const stdinCredit = (run: number, bytes: number) => frame(0x86, run, new 
 export const stdinClosed = (run: number) => frame(0x87, run);
 export const zygoteLost = (waitStatus: number) => frame(0x8a, 0, new ByteWriter().u32(waitStatus).finish());
 
+export interface DenialFields {
+  number: number;
+  count: number;
+  values?: readonly bigint[];
+  text?: string;
+}
+
 export interface EndFields {
   reason: number;
   flags: number;
@@ -155,7 +168,7 @@ export interface EndFields {
   wallNs: number | bigint;
   cpuNs: number | bigint;
   memoryPeakBytes: number | bigint;
-  denials: readonly (readonly [number: number, count: number])[];
+  denials: readonly DenialFields[];
 }
 
 export const reasonNumbers: Record<Reason, number> = {
@@ -195,7 +208,13 @@ export function end(run: number, fields: Partial<EndFields> = {}): Buffer {
     .u64(all.wallNs)
     .u64(all.cpuNs)
     .u64(all.memoryPeakBytes)
-    .list(all.denials, (writer, [number, count]) => writer.u32(number).u64(count))
+    .list(all.denials, (writer, { number, count, values = [], text = '' }) =>
+      writer
+        .u32(number)
+        .u64(count)
+        .list(values, (item, value) => item.u64(value))
+        .bytes(Buffer.from(text)),
+    )
     .finish();
   return frame(0x88, run, payload);
 }
