@@ -15,6 +15,9 @@ export const REQUIRED_BY_DEFAULT: readonly Guarantee[] = Object.freeze<Guarantee
   'syscalls',
 ]);
 
+/** The same where the caller gave one of them up. */
+export const REQUIRED_WITH_NETWORK = Object.freeze(REQUIRED_BY_DEFAULT.filter((guarantee) => guarantee !== 'network'));
+
 export interface GuaranteeState {
   /** 'partial': kept against accidents and most attacks, but not all; `remedy` says what would make it 'enforced'. */
   state: 'enforced' | 'partial' | 'absent';
@@ -39,6 +42,9 @@ export function copyReport(report: IsolationReport): IsolationReport {
 /** Landlock keeps jobs from signalling and reaching abstract sockets outside from this version of its interface on. */
 const LANDLOCK_SCOPES_ABI = 6;
 
+const NETWORK_REMEDY =
+  "not kept because `network: true` asked for the host's network: leave that option out, and jobs have none";
+
 const CGROUP_REMEDY =
   'give this process control groups that it may write to: run it as root, ' +
   'or as a systemd unit with `Delegate=yes` and `DelegateSubgroup=main` (systemd 254 or newer)';
@@ -47,14 +53,15 @@ const UNTOLD_REMEDY =
   'refused calls are refused, but `denials` stays empty, since something outside has a seccomp listener on this process ' +
   '(a container runtime with a seccomp agent): run without that one to have them told';
 
-export function reportReadiness(readiness: Readiness): IsolationReport {
+/** `network`: whether the caller asked for the host's. */
+export function reportReadiness(readiness: Readiness, network: boolean): IsolationReport {
   const { landlockAbi, ownUid, denialsTold } = readiness;
   const landlock = landlockAbi > 0 ? [`Landlock ABI ${landlockAbi}`] : [];
   const scopes = landlockAbi >= LANDLOCK_SCOPES_ABI ? ['Landlock scopes'] : [];
   return {
     guarantees: {
       filesystem: enforced('mount namespace', 'pivot_root', ...landlock),
-      network: enforced('network namespace', 'seccomp'),
+      network: network ? { state: 'absent', by: [], remedy: NETWORK_REMEDY } : enforced('network namespace', 'seccomp'),
       processes: enforced('pid namespace', ...scopes, ...(ownUid ? ['own uid'] : [])),
       privileges: enforced('user namespace', 'no capabilities', 'no_new_privs', 'seccomp'),
       syscalls: denialsTold

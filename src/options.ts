@@ -19,7 +19,7 @@ import {
   notAvailable,
   readFields,
 } from './check.js';
-import { GUARANTEES, type Guarantee, REQUIRED_BY_DEFAULT } from './isolation.js';
+import { GUARANTEES, type Guarantee, REQUIRED_BY_DEFAULT, REQUIRED_WITH_NETWORK } from './isolation.js';
 import { DEFAULT_LANGUAGE, findLanguage, LANGUAGE_NAMES, type LanguageName } from './languages/index.js';
 import type { Language, RuntimeRequest } from './languages/language.js';
 import {
@@ -60,7 +60,10 @@ export interface SandboxOptions {
   warm?: number | undefined;
   /** Defaults for every run; a run may set its own. */
   limits?: Limits | undefined;
-  /** Default false. true is not available in 0.1. */
+  /**
+   * Default false. True: runs share the host's network, loopback and all, with TCP and UDP over IPv4 and IPv6. There is nothing
+   * in between yet.
+   */
   network?: boolean | undefined;
   /** Further views of the host's files: a venv, data sets. Read-only unless `writable`. */
   mounts?: readonly Mount[] | undefined;
@@ -70,7 +73,7 @@ export interface SandboxOptions {
   syscalls?: { allow?: readonly Syscall[] | undefined; deny?: readonly Syscall[] | undefined } | undefined;
   /**
    * Guarantees that must be enforced, or the sandbox does not start ('isolation-unavailable').
-   * Default: filesystem, network, processes, privileges, syscalls.
+   * Default: filesystem, network (unless `network: true`), processes, privileges, syscalls.
    */
   require?: readonly Guarantee[] | undefined;
 }
@@ -122,7 +125,6 @@ export interface CheckedOptions extends RuntimeRequest {
   readonly maxQueue: number;
   readonly warm: number;
   readonly limits: PartialLimits;
-  readonly network: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly policy: Policy;
   readonly require: readonly Guarantee[];
@@ -199,7 +201,6 @@ export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAU
     checkInteger(given, 'concurrency', { min: 1, max: MAX_CONCURRENCY }),
   );
   const network = optional(fields.network, false, (given) => checkBoolean(given, 'network'));
-  if (network) throw notAvailable('network', network, 'leave it out');
   return Object.freeze({
     language,
     executable: optional(fields.executable, undefined, checkExecutable),
@@ -214,9 +215,7 @@ export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAU
     mounts: optional(fields.mounts, EMPTY_LIST, checkMounts),
     env: optional(fields.env, EMPTY_RECORD, (given) => checkEnvironment(given, 'env')),
     policy: checkPolicy(fields.syscalls, network),
-    require: optional(fields.require, REQUIRED_BY_DEFAULT, (given) =>
-      checkList(given, 'require', (item, path) => checkOneOf(item, path, GUARANTEES)),
-    ),
+    require: checkRequired(fields.require, network),
   });
 }
 
@@ -313,6 +312,17 @@ function checkPolicy(value: unknown, network: boolean): Policy {
     network,
     allow: checkSyscallNames(fields, 'allow'),
     deny: checkSyscallNames(fields, 'deny'),
+  });
+}
+
+function checkRequired(value: unknown, network: boolean): readonly Guarantee[] {
+  if (value === undefined) return network ? REQUIRED_WITH_NETWORK : REQUIRED_BY_DEFAULT;
+  return checkList(value, 'require', (item, path) => {
+    const guarantee = checkOneOf(item, path, GUARANTEES);
+    if (guarantee !== 'network' || !network) return guarantee;
+    throw invalidOption(path, guarantee, 'a guarantee that `network: true` leaves', {
+      advice: "Leave 'network' out of require, or `network: true` out of the options",
+    });
   });
 }
 

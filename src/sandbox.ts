@@ -129,7 +129,7 @@ export class Sandbox extends TypedEmitter<SandboxEvents> implements AsyncDisposa
     const plan = planOf(checkSandboxOptions(options, LANGUAGE_OF_CHECK));
     const supervisor = new Supervisor(plan, { zygote: () => {}, lost: () => {} });
     try {
-      return reportReadiness(await supervisor.start());
+      return reportReadiness(await supervisor.start(), plan.request.network);
     } catch (error) {
       if (error instanceof FailureError && error.code === 'isolation-unavailable') return reportFailure(error.failure);
       throw error;
@@ -217,7 +217,7 @@ export class Sandbox extends TypedEmitter<SandboxEvents> implements AsyncDisposa
   }
 
   async #warmUp(supervisor: Supervisor): Promise<void> {
-    const isolation = reportReadiness(await supervisor.start());
+    const isolation = reportReadiness(await supervisor.start(), this.#options.network);
     try {
       assertGuarantees(isolation, this.#options.require);
     } catch (error) {
@@ -258,8 +258,7 @@ function planOf(options: CheckedOptions): SupervisorPlan {
   const { language, executable, preload, mounts, network, warm, limits, policy } = options;
   return {
     language,
-    request: { executable, preload, mounts },
-    network,
+    request: { executable, preload, mounts, network },
     warm,
     scratchBytes: completeLimits(limits, {}).scratchBytes,
     filter: compileFilter(policy, process.arch as Arch),

@@ -31,7 +31,6 @@ import { VERSION } from './version.js';
 export interface SupervisorPlan {
   readonly language: Language;
   readonly request: RuntimeRequest;
-  readonly network: boolean;
   readonly warm: number;
   readonly scratchBytes: number;
   readonly filter: Uint8Array;
@@ -142,7 +141,8 @@ export class Supervisor {
       if (this.#state !== 'starting') throw closedError();
       const channel = this.#open(native);
       const runtime = await Promise.race([this.#resolveRuntime(), this.#readiness.promise.then(neverBefore)]);
-      const { network, warm, scratchBytes, filter, shown } = this.#plan;
+      const { request, warm, scratchBytes, filter, shown } = this.#plan;
+      const { network } = request;
       this.#isConfigured = true;
       channel.send(
         encodeConfigure({ ...runtime, packageVersion: VERSION, network, warm, scratchBytes, filter, shown }),

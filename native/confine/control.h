@@ -47,6 +47,7 @@ struct serve_order {
   uint32_t filter_count;   /* instructions */
   uint32_t shown_count;
   uint32_t writable_bytes; /* NUL-terminated paths of writable mounts, one after the other */
+  uint32_t network;        /* 1: jobs share the host's network */
 };
 
 #define FORK_DESCRIPTORS 5

@@ -65,10 +65,11 @@ static long allow_all(long ruleset, uint64_t handled, const char *writable, size
   return result;
 }
 
-long landlock_restrict(const char *writable, size_t writable_bytes, struct failure *failure) {
+long landlock_restrict(const char *writable, size_t writable_bytes, bool network, struct failure *failure) {
   long abi = SYS(landlock_create_ruleset, 0, 0, CREATE_RULESET_VERSION);
   if (abi < 0) return abi;
   struct ruleset rules = ruleset_for(abi);
+  if (network) rules.handled_net = 0;
   long ruleset = SYS(landlock_create_ruleset, &rules, sizeof rules, 0);
   if (ruleset < 0) return ruleset;
   long result = allow_all(ruleset, rules.handled_fs, writable, writable_bytes, failure);

@@ -24,6 +24,7 @@ struct inside {
   uint32_t writable_bytes;
   char writable[WRITABLE_MAX];
   bool tries_canary;
+  bool network;
   unsigned char *task;
   size_t task_length;
 };

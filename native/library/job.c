@@ -58,7 +58,7 @@ static long no_new_privs(void *parking, struct failure *failure) {
 }
 
 static long landlock(void *parking, struct failure *failure) {
-  long result = landlock_restrict(inside.writable, inside.writable_bytes, failure);
+  long result = landlock_restrict(inside.writable, inside.writable_bytes, inside.network, failure);
   /* A second layer under the private root: where this kernel has none, the report says so. */
   if (result == -ENOSYS || result == -EOPNOTSUPP) result = 0;
   if (result < 0) return result;

@@ -28,6 +28,7 @@ static bool receive_setup(int socket) {
   inside.filter_count = order.filter_count;
   inside.shown_count = order.shown_count;
   inside.writable_bytes = order.writable_bytes;
+  inside.network = order.network != 0;
   const unsigned char *at = packet + sizeof order;
   memcpy(inside.filter, at, filter_bytes);
   memcpy(inside.shown, at + filter_bytes, shown_bytes);

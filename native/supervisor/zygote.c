@@ -221,7 +221,7 @@ static long send_setup(void) {
   static unsigned char packet[sizeof(struct serve_order) + FILTER_MAX * sizeof(struct sock_filter) +
                               SHOWN_MAX * sizeof(struct shown) + WRITABLE_MAX];
   struct serve_order order = {ORDER_SERVE, zygote.ids.separate ? 1 : 0, configured->filter_count, configured->shown_count,
-                              configured->writable_bytes};
+                              configured->writable_bytes, configured->flags & CONFIGURATION_NETWORK ? 1 : 0};
   const struct {
     const void *start;
     size_t size;

@@ -16,6 +16,8 @@ export interface RuntimeRequest {
   /** Interpreter as given: a path or a name to look for on PATH; undefined: the language's default name. */
   readonly executable: string | undefined;
   readonly preload: readonly string[];
+  /** Whether jobs share the host's network. */
+  readonly network: boolean;
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly writable: boolean }[];
 }
 

@@ -74,7 +74,7 @@ async function resolvePython(request: RuntimeRequest, ask: Ask): Promise<Runtime
   const facts = await findInterpreter(request.executable, ask);
   const moved = movedVenv(facts);
   const executable = moved ? posix.join(MOVED_VENV, posix.relative(moved, facts.executable)) : visibleExecutable(facts);
-  const view = new View(runtimePaths(facts)).addSystem();
+  const view = new View(runtimePaths(facts)).addSystem(request.network);
   // Copied: the package may lie where nobody but root can read, and a zygote of root's is not root.
   view.file(LIBRARY, readFileSync(prebuiltPaths().library));
   view.file(PRESCRIPT, readFileSync(packagePath('native/prescripts/python.py')));

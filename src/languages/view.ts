@@ -41,19 +41,30 @@ const SYSTEM_FILES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
 ];
+/** How names become addresses, and whose certificates are believed: only where there is a network to use them with. */
+const NETWORK_FILES = [
+  '/etc/resolv.conf',
+  '/etc/host.conf',
+  '/etc/gai.conf',
+  // The bundles that OpenSSL looks for by default: Alpine and Arch, Fedora. Debian's looks into the directory below.
+  '/etc/ssl/cert.pem',
+  '/etc/pki/tls/cert.pem',
+];
+const CERTIFICATE_DIRECTORIES = ['/etc/ssl/certs', '/usr/share/ca-certificates', '/usr/local/share/ca-certificates'];
 const OPEN_TO_OTHERS = 0o005;
 const COPIED_BYTES = 1024 * 1024;
 
 const USER = 'pinfold';
 const USER_ID = 1000;
 const HOME = '/work';
+const LOCAL_HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost\n';
 
 const MADE_FILES: Readonly<Record<string, string>> = {
   '/etc/passwd': `root:x:0:0:root:/:/bin/sh\n${USER}:x:${USER_ID}:${USER_ID}:${USER}:${HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
   '/etc/group': `root:x:0:\n${USER}:x:${USER_ID}:\nnogroup:x:65534:\n`,
-  '/etc/hosts': '127.0.0.1\tlocalhost\n::1\tlocalhost\n',
+  '/etc/hosts': LOCAL_HOSTS,
   '/etc/hostname': `${USER}\n`,
-  '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n',
+  '/etc/nsswitch.conf': nameServices('files'),
   '/etc/resolv.conf': '',
 };
 
@@ -155,8 +166,9 @@ export class View {
   }
 
   /** What every runtime needs: loader, libraries, usual programs, /dev, a made-up /etc. */
-  addSystem(): this {
+  addSystem(network: boolean): this {
     for (const path of [...MADE_PATHS, '/etc']) this.directory(path);
+    if (network) this.#addNetwork();
     for (const path of SYSTEM_DIRECTORIES) this.follow(path);
     for (const path of SYSTEM_FILES) this.copy(path);
     for (const [path, content] of Object.entries(MADE_FILES)) this.file(path, content);
@@ -176,6 +188,14 @@ export class View {
       this.#entries.push({ kind, path: target, source });
     }
     return this;
+  }
+
+  /** As the host finds names and believes certificates. Before what is made up, which is for those without a network. */
+  #addNetwork(): void {
+    this.file('/etc/hosts', networkHosts());
+    this.file('/etc/nsswitch.conf', nameServices('files dns'));
+    for (const path of CERTIFICATE_DIRECTORIES) this.follow(path);
+    for (const path of NETWORK_FILES) this.copy(path);
   }
 
   #showPieces(path: string, source: string): this {
@@ -198,6 +218,26 @@ export class View {
     this.#made.add(path);
     this.#entries.push(entry);
     return this;
+  }
+}
+
+/** Not the host's: that may name modules which ask a daemon by a UNIX socket, and jobs have none. */
+function nameServices(hosts: string): string {
+  return `passwd: files\ngroup: files\nhosts: ${hosts}\nservices: files\nprotocols: files\n`;
+}
+
+/** The host's, and the job's own name, which no server knows: http.server asks for it. */
+function networkHosts(): string {
+  const host = readText('/etc/hosts');
+  const local = /^[^#\n]*\blocalhost\b/m.test(host) ? '' : LOCAL_HOSTS;
+  return `${host.trimEnd()}\n${local}127.0.0.1\t${USER}\n`;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }
 

@@ -14,7 +14,7 @@ export interface PolicyEntry {
 }
 
 export interface PolicyOptions {
-  /** True opens sockets to the host's network. */
+  /** True opens TCP and UDP sockets, to the host's network. */
   readonly network: boolean;
   /** Calls to let through on top of the defaults, whatever their arguments. */
   readonly allow: readonly Syscall[];

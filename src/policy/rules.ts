@@ -21,15 +21,22 @@ const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 /** The rest of the type is SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const SOCK_TYPE_MASK = 0xf;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
 
 const SOL_SOCKET = 1;
 /** SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF and _EBPF. */
 const ATTACH_PROGRAM = [26, 50, 51, 52];
 /** SO_SNDBUF and SO_RCVBUF. */
 const BUFFER_SIZES = [7, 8];
+/** TCP_ULP: TLS and the like inside the kernel. Libraries that would use it do without. */
+const ATTACH_TCP_LAYER = 31;
+/** UDP_ENCAP: IPsec, L2TP and GTP. */
+const ATTACH_UDP_LAYER = 100;
 
 const TCGETS = 0x5401;
 const TCGETS2 = 0x802c542a;
@@ -110,9 +117,13 @@ const QUERY_PERSONALITY = 0xffffffff;
 const NOT_NEGATIVE = [0, 0x7fffffff] as const;
 const NEGATIVE = [0x80000000, 0xffffffff] as const;
 
-function socketOptionsBut(refused: readonly number[]): Choice {
-  const ofSockets: Choice = { argument: 2, cases: [{ values: refused, decision: 'EPERM' }], otherwise: 'allow' };
-  return { argument: 1, cases: [{ values: [SOL_SOCKET], decision: ofSockets }], otherwise: 'allow' };
+/** By level. The level of a protocol is its number. */
+function socketOptionsBut(refused: Readonly<Record<number, readonly number[]>>): Choice {
+  const cases = Object.entries(refused).map(([level, options]) => ({
+    values: [Number(level)],
+    decision: { argument: 2, cases: [{ values: options, decision: 'EPERM' }], otherwise: 'allow' } satisfies Choice,
+  }));
+  return { argument: 1, cases, otherwise: 'allow' };
 }
 
 export const rules: readonly Rule[] = [
@@ -173,12 +184,15 @@ export const rules: readonly Rule[] = [
   },
   {
     call: 'socket',
-    reason: 'no socket that could have an address; with network: UNIX, IPv4 and IPv6, no netlink and nothing exotic',
+    // Abstract UNIX addresses belong to the network namespace: with the host's, a job could connect to what listens there as
+    // root does (CVE-2020-15257), or take a name before its owner does. SCTP, MPTCP, SMC and the like are sockets of IPv4
+    // and IPv6 too: kernel code that is loaded for whoever asks first.
+    reason: 'no socket that could have an address; with network: TCP and UDP over IPv4 and IPv6, and nothing else',
     guarantee: 'network',
     decide: { argument: 0, cases: [], otherwise: 'EPERM' },
     withNetwork: {
       argument: 0,
-      cases: [{ values: [AF_UNIX, AF_INET, AF_INET6], decision: 'allow' }],
+      cases: [{ values: [AF_INET, AF_INET6], decision: tcpAndUdp() }],
       otherwise: 'EPERM',
     },
   },
@@ -189,16 +203,19 @@ export const rules: readonly Rule[] = [
     reason: 'UNIX pairs only, and no datagrams: those can be sent to any address without connecting',
     guarantee: 'network',
     decide: unixPairs([SOCK_STREAM, SOCK_SEQPACKET]),
-    withNetwork: unixPairs([[0, SOCK_TYPE_MASK]]),
   },
   {
     call: 'setsockopt',
     reason:
-      'anything but attaching a program, which the kernel would compile and run, and larger buffers, ' +
+      'anything but attaching a program or a layer, which the kernel would run, and without network larger buffers, ' +
       "which count as nobody's memory where there is no control group",
     guarantee: 'privileges',
-    decide: socketOptionsBut([...ATTACH_PROGRAM, ...BUFFER_SIZES]),
-    withNetwork: socketOptionsBut(ATTACH_PROGRAM),
+    decide: socketOptionsBut({ [SOL_SOCKET]: [...ATTACH_PROGRAM, ...BUFFER_SIZES] }),
+    withNetwork: socketOptionsBut({
+      [SOL_SOCKET]: ATTACH_PROGRAM,
+      [IPPROTO_TCP]: [ATTACH_TCP_LAYER],
+      [IPPROTO_UDP]: [ATTACH_UDP_LAYER],
+    }),
   },
   { call: 'mknod', reason: 'pipes and plain files, no devices', guarantee: 'filesystem', decide: plainNodes(1) },
   { call: 'mknodat', reason: 'pipes and plain files, no devices', guarantee: 'filesystem', decide: plainNodes(2) },
@@ -238,6 +255,23 @@ function ioctlRequests(allowed: readonly number[]): Choice {
       { values: terminalTakeovers, decision: 'EPERM' },
     ],
     otherwise: 'ENOTTY',
+  };
+}
+
+function tcpAndUdp(): Choice {
+  const protocol = (number: number): Choice => ({
+    argument: 2,
+    cases: [{ values: [0, number], decision: 'allow' }],
+    otherwise: 'EPERM',
+  });
+  return {
+    argument: 1,
+    mask: SOCK_TYPE_MASK,
+    cases: [
+      { values: [SOCK_STREAM], decision: protocol(IPPROTO_TCP) },
+      { values: [SOCK_DGRAM], decision: protocol(IPPROTO_UDP) },
+    ],
+    otherwise: 'EPERM',
   };
 }
 

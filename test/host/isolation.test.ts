@@ -7,6 +7,7 @@ import {
   FailureError,
   GUARANTEES,
   REQUIRED_BY_DEFAULT,
+  REQUIRED_WITH_NETWORK,
   reportFailure,
   reportReadiness,
 } from '../../src/isolation.js';
@@ -34,7 +35,7 @@ const failure = (fields: Partial<Failure>): Failure => ({
 
 describe('a report of what is ready', () => {
   test('with control groups everything is enforced, and says by what', () => {
-    const { guarantees } = reportReadiness(readiness);
+    const { guarantees } = reportReadiness(readiness, false);
     expect(Object.keys(guarantees)).toEqual([...GUARANTEES]);
     for (const state of Object.values(guarantees)) expect(state).toEqual({ state: 'enforced', by: state.by });
     expect(guarantees.filesystem.by).toEqual(['mount namespace', 'pivot_root', 'Landlock ABI 7']);
@@ -43,7 +44,7 @@ describe('a report of what is ready', () => {
   });
 
   test('without them memory and CPU are partial, with a remedy', () => {
-    const { guarantees } = reportReadiness({ ...readiness, memoryBy: 'watchdog', cpuBy: 'watchdog' });
+    const { guarantees } = reportReadiness({ ...readiness, memoryBy: 'watchdog', cpuBy: 'watchdog' }, false);
     expect(guarantees.memory).toEqual({
       state: 'partial',
       by: ['watchdog'],
@@ -54,38 +55,47 @@ describe('a report of what is ready', () => {
   });
 
   test('says where refused calls are not told', () => {
-    const { syscalls } = reportReadiness({ ...readiness, denialsTold: false }).guarantees;
+    const { syscalls } = reportReadiness({ ...readiness, denialsTold: false }, false).guarantees;
     expect(syscalls).toEqual({ state: 'enforced', by: ['seccomp'], remedy: expect.stringContaining('listener') });
-    expect(reportReadiness(readiness).guarantees.syscalls.by).toEqual(['seccomp', 'user notification']);
+    expect(reportReadiness(readiness, false).guarantees.syscalls.by).toEqual(['seccomp', 'user notification']);
+  });
+
+  test("with the host's network that guarantee is absent, says so, and all others stay", () => {
+    const { network, ...others } = reportReadiness(readiness, true).guarantees;
+    expect(network).toEqual({ state: 'absent', by: [], remedy: expect.stringMatching(/`network: true`.*leave/) });
+    const { network: _, ...before } = reportReadiness(readiness, false).guarantees;
+    expect(others).toEqual(before);
   });
 
   test('names only the mechanisms there are', () => {
-    const { guarantees } = reportReadiness({ ...readiness, landlockAbi: 0, ownUid: false });
+    const { guarantees } = reportReadiness({ ...readiness, landlockAbi: 0, ownUid: false }, false);
     expect(guarantees.filesystem.by).toEqual(['mount namespace', 'pivot_root']);
     expect(guarantees.processes.by).toEqual(['pid namespace']);
-    expect(reportReadiness({ ...readiness, landlockAbi: 5 }).guarantees.processes.by).toEqual([
+    expect(reportReadiness({ ...readiness, landlockAbi: 5 }, false).guarantees.processes.by).toEqual([
       'pid namespace',
       'own uid',
     ]);
   });
 
   test('a copy shares nothing', () => {
-    const report = reportReadiness(readiness);
+    const report = reportReadiness(readiness, false);
     const copy = copyReport(report);
     expect(copy).toEqual(report);
     copy.guarantees.cpu.by.push('x');
     copy.guarantees.cpu.state = 'absent';
-    expect(report).toEqual(reportReadiness(readiness));
+    expect(report).toEqual(reportReadiness(readiness, false));
   });
 });
 
 describe('what a caller requires', () => {
   test('is satisfied by what is enforced', () => {
-    expect(() => assertGuarantees(reportReadiness(readiness), GUARANTEES)).not.toThrow();
+    expect(() => assertGuarantees(reportReadiness(readiness, false), GUARANTEES)).not.toThrow();
+    expect(() => assertGuarantees(reportReadiness(readiness, true), REQUIRED_WITH_NETWORK)).not.toThrow();
+    expect(() => assertGuarantees(reportReadiness(readiness, true), REQUIRED_BY_DEFAULT)).toThrow(/'network' .*absent/);
   });
 
   test('partial is not enough, and the message says what to do', () => {
-    const report = reportReadiness({ ...readiness, memoryBy: 'watchdog' });
+    const report = reportReadiness({ ...readiness, memoryBy: 'watchdog' }, false);
     expect(() => assertGuarantees(report, REQUIRED_BY_DEFAULT)).not.toThrow();
     expect(() => assertGuarantees(report, ['memory'])).toThrow(SandboxError);
     expect(() => assertGuarantees(report, ['memory'])).toThrow(

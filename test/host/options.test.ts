@@ -218,9 +218,18 @@ describe('options of a sandbox that are refused', () => {
       { ...python, limits: { wallMS: 1 } },
       "limits has no option 'wallMS'. Did you mean 'wallMs'?",
     ],
-    ['network: true', { ...python, network: true }, 'network (true) is not available in 0.1: leave it out'],
     ['network: 1', { ...python, network: 1 }, 'network must be true or false, but is 1'],
     ['network: null', { ...python, network: null }, 'network must be true or false, but is null'],
+    ['network: text', { ...python, network: 'true' }, "network must be true or false, but is 'true'"],
+    ['network: host', { ...python, network: 'host' }, "network must be true or false, but is 'host'"],
+    ['network: rules', { ...python, network: { allow: [] } }, 'network must be true or false, but is {'],
+    ['network: a list', { ...python, network: [] }, 'network must be true or false, but is []'],
+    ['network: an object', { ...python, network: new Boolean(true) }, 'network must be true or false, but is [Boolean'],
+    [
+      'network: true, and required to be closed',
+      { ...python, network: true, require: ['syscalls', 'network'] },
+      "require[1] must be a guarantee that `network: true` leaves, but is 'network'",
+    ],
     ['mounts: an object', { ...python, mounts: { source: '/usr' } }, 'mounts must be an array'],
     ['mounts: a string', { ...python, mounts: ['/usr'] }, "mounts[0] must be a plain object, but is '/usr'"],
     [
@@ -581,6 +590,10 @@ test('defaults', () => {
     mounts: [],
     env: {},
     require: ['filesystem', 'network', 'processes', 'privileges', 'syscalls'],
+  });
+  expect(checkSandboxOptions({ ...python, network: true })).toMatchObject({
+    network: true,
+    require: ['filesystem', 'processes', 'privileges', 'syscalls'],
   });
   expect(sandbox.concurrency).toBeGreaterThanOrEqual(1);
 });

@@ -86,16 +86,19 @@ describe('the start', () => {
     const sandbox = make();
     const report = await sandbox.ready();
     expect(report).toEqual(
-      reportReadiness({
-        supervisorPid: 100,
-        zygotePid: 101,
-        landlockAbi: 7,
-        memoryBy: 'cgroup v2',
-        cpuBy: 'cgroup v2',
-        processesBy: 'cgroup v2',
-        ownUid: true,
-        denialsTold: true,
-      }),
+      reportReadiness(
+        {
+          supervisorPid: 100,
+          zygotePid: 101,
+          landlockAbi: 7,
+          memoryBy: 'cgroup v2',
+          cpuBy: 'cgroup v2',
+          processesBy: 'cgroup v2',
+          ownUid: true,
+          denialsTold: true,
+        },
+        false,
+      ),
     );
     await sandbox.close();
   });

@@ -37,6 +37,7 @@ afterEach(() => {
 const request = (given: Partial<RuntimeRequest> = {}): RuntimeRequest => ({
   executable: undefined,
   preload: [],
+  network: false,
   mounts: [],
   ...given,
 });

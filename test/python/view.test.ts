@@ -91,7 +91,7 @@ test('copies small files, but no large ones', () => {
 });
 
 test('of the system shows programs and libraries, not /usr, /etc, /root or the home', () => {
-  const view = new View([]).addSystem();
+  const view = new View([]).addSystem(false);
   const binds = view.entries.filter(({ kind }) => kind === ViewKind.BIND_READ_ONLY).map(({ path }) => path);
   expect(binds).toEqual(expect.arrayContaining(['/usr/bin', '/usr/lib']));
   for (const path of ['/', '/usr', '/etc', '/root', '/home', '/var', homedir()]) expect(binds).not.toContain(path);
