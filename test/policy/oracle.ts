@@ -73,35 +73,52 @@ function holds(span: Span, value: number): boolean {
   return typeof span === 'number' ? span === value : span[0] <= value && value <= span[1];
 }
 
-/** Argument lists at and beside every edge of what decides about the call, each with high halves zero and set. */
+/**
+ * Argument lists at and beside every edge of what decides about the call, with high halves zero and set: along each way through
+ * its choices all edges, and across the choices that a way passes by, those of the cases. All edges of three arguments together
+ * would be millions.
+ */
 export function edges(decision: Decision): bigint[][] {
-  let lists: bigint[][] = [[0n, 0n, 0n, 0n, 0n, 0n]];
-  for (const [argument, values] of edgeValues(decision)) {
-    lists = lists.flatMap((list) => [...values].map((value) => list.with(argument, value)));
-  }
-  return lists;
+  return [...edgesAlong(decision, [0n, 0n, 0n, 0n, 0n, 0n]), ...edgesAcross(decision)];
 }
 
 const extremes = [0n, 1n, 0x7fffffffn, 0x80000000n, 0xffffffffn];
 const highHalves = [0n, 1n << 32n, 0xffffffffn << 32n];
 
-function edgeValues(decision: Decision, found = new Map<number, Set<bigint>>()): Map<number, Set<bigint>> {
-  if (typeof decision === 'string') return found;
-  const values = found.get(decision.argument) ?? new Set<bigint>();
-  found.set(decision.argument, values);
-  const lows = new Set(extremes);
-  for (const span of decision.cases.flatMap(({ values }) => values)) {
-    for (const edge of typeof span === 'number' ? [span] : span)
-      for (const by of [-1, 0, 1]) lows.add(low32(edge + by));
-  }
+function edgesAlong(decision: Decision, args: readonly bigint[]): bigint[][] {
+  if (typeof decision === 'string') return [[...args]];
+  const lows = new Set([...extremes, ...caseEdges(decision)]);
   for (let bit = 0; bit < 32; bit += 1) {
     lows.add(1n << BigInt(bit));
     if (decision.mask !== undefined) lows.add(low32(decision.mask & ~(1 << bit)));
   }
-  for (const low of lows) for (const high of highHalves) values.add(high | low);
-  for (const { decision: inner } of decision.cases) edgeValues(inner, found);
-  edgeValues(decision.otherwise, found);
+  return [...lows].flatMap((low) =>
+    highHalves.flatMap((high) => {
+      const list = args.with(decision.argument, high | low);
+      return edgesAlong(choose(decision, list), list);
+    }),
+  );
+}
+
+function edgesAcross(decision: Decision): bigint[][] {
+  let lists: bigint[][] = [[0n, 0n, 0n, 0n, 0n, 0n]];
+  for (const [argument, values] of edgesByArgument(decision)) {
+    lists = lists.flatMap((list) => [...values].map((value) => list.with(argument, value)));
+  }
+  return lists;
+}
+
+function edgesByArgument(decision: Decision, found = new Map<number, Set<bigint>>()): Map<number, Set<bigint>> {
+  if (typeof decision === 'string') return found;
+  found.set(decision.argument, new Set([...(found.get(decision.argument) ?? []), ...caseEdges(decision)]));
+  for (const { decision: inner } of decision.cases) edgesByArgument(inner, found);
+  edgesByArgument(decision.otherwise, found);
   return found;
+}
+
+function caseEdges({ cases }: Choice): bigint[] {
+  const spans = cases.flatMap(({ values }) => values);
+  return spans.flatMap((span) => [span].flat().flatMap((edge) => [-1, 0, 1].map((by) => low32(edge + by))));
 }
 
 function low32(value: number): bigint {
