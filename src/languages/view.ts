@@ -50,7 +50,14 @@ const NETWORK_FILES = [
   '/etc/ssl/cert.pem',
   '/etc/pki/tls/cert.pem',
 ];
-const CERTIFICATE_DIRECTORIES = ['/etc/ssl/certs', '/usr/share/ca-certificates', '/usr/local/share/ca-certificates'];
+/** With what the links in them lead to: Debian's two, Fedora's, Arch's. */
+const CERTIFICATE_DIRECTORIES = [
+  '/etc/ssl/certs',
+  '/usr/share/ca-certificates',
+  '/usr/local/share/ca-certificates',
+  '/etc/pki/ca-trust/extracted',
+  '/etc/ca-certificates/extracted',
+];
 const OPEN_TO_OTHERS = 0o005;
 const COPIED_BYTES = 1024 * 1024;
 

@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -97,4 +107,24 @@ test('of the system shows programs and libraries, not /usr, /etc, /root or the h
   for (const path of ['/', '/usr', '/etc', '/root', '/home', '/var', homedir()]) expect(binds).not.toContain(path);
   expect(view.sees('/bin/sh')).toBe(true);
   expect(view.sees('/etc/shadow')).toBe(false);
+});
+
+test('of the network shows what the host finds names with, only where there is one', () => {
+  const contentOf = (network: boolean, path: string) => {
+    const entry = new View([]).addSystem(network).entries.find((candidate) => candidate.path === path);
+    return entry?.kind === ViewKind.FILE ? Buffer.from(entry.content).toString() : undefined;
+  };
+  const ofHost = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+  expect(contentOf(true, '/etc/resolv.conf')).toBe(ofHost('/etc/resolv.conf'));
+  expect(contentOf(true, '/etc/hosts')?.startsWith(ofHost('/etc/hosts').trimEnd())).toBe(true);
+  expect(contentOf(true, '/etc/hosts')).toMatch(/\blocalhost\b[\s\S]*^127\.0\.0\.1\tpinfold\n$/m);
+  expect(contentOf(true, '/etc/nsswitch.conf')).toContain('\nhosts: files dns\n');
+  expect(contentOf(false, '/etc/resolv.conf')).toBe('');
+  expect(contentOf(false, '/etc/hosts')).toBe('127.0.0.1\tlocalhost\n::1\tlocalhost\n');
+  expect(contentOf(false, '/etc/nsswitch.conf')).toContain('\nhosts: files\n');
+});
+
+test('copies what a link leads to, as that of systemd-resolved', () => {
+  const view = new View([]).copy(join(root, 'bin/link')).copy(join(root, 'bin/dangling')).copy(join(root, 'bin/loop'));
+  expect(view.entries).toEqual([{ kind: ViewKind.FILE, path: join(root, 'bin/link'), content: Buffer.from('x') }]);
 });
