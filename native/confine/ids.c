@@ -11,12 +11,8 @@
 /* Above the ranges that distributions, systemd and rootless runtimes give out. */
 #define PREFERRED_BASE 0x70000000u
 
-/* The highest pair of ids that this user namespace holds, or the preferred pair where it holds all. */
-static bool choose_pair(uint32_t pid, uint32_t *first) {
-  char map[4096];
-  if (file_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof map) <= 0) return false;
+bool ids_choose_pair(const char *map, uint32_t wanted, uint32_t *first) {
   uint64_t inside = 0, outside = 0, count = 0, best = 0;
-  uint32_t wanted = PREFERRED_BASE + 2 * (pid & 0x3fffff);
   for (const char *at = map; *at;) {
     while (*at == ' ') at++;
     if (!text_number(&at, &inside)) return false;
@@ -25,14 +21,20 @@ static bool choose_pair(uint32_t pid, uint32_t *first) {
     while (*at == ' ') at++;
     if (!text_number(&at, &count)) return false;
     while (*at == '\n') at++;
-    if (wanted >= inside && wanted + 1 < inside + count) {
+    if (wanted >= inside && wanted + UINT64_C(1) < inside + count) {
       *first = wanted;
       return true;
     }
     if (count >= 2 && inside + count - 2 > best) best = inside + count - 2;
   }
   *first = (uint32_t)best;
-  return best > 0;
+  return best > 0 && best < UINT32_MAX;
+}
+
+static bool choose_pair(uint32_t pid, uint32_t *first) {
+  char map[4096];
+  if (file_read(AT_FDCWD, "/proc/self/uid_map", map, sizeof map) <= 0) return false;
+  return ids_choose_pair(map, PREFERRED_BASE + 2 * (pid & 0x3fffff), first);
 }
 
 /* For id maps of more than the own id, and for taking the view's sources before the user namespace is entered. */

@@ -13,6 +13,8 @@ struct host_ids {
 
 /* As root, two ids that are unlikely to be anybody's; otherwise the caller's own. */
 struct host_ids host_ids_choose(uint32_t supervisor_pid);
+/* Of the ids in `map`, which is a /proc/self/uid_map: `wanted` and the one after it, else the highest two. False where there are none. */
+bool ids_choose_pair(const char *map, uint32_t wanted, uint32_t *first);
 /* Written by the supervisor, since a namespace can't map ids that its creator doesn't hold. */
 long ids_map_zygote(int pid, const struct host_ids *ids);
 /* In the zygote: root of its own namespace. */

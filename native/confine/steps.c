@@ -28,3 +28,8 @@ long failure_at(struct failure *failure, const char *path, long error) {
   }
   return error;
 }
+
+bool failure_is_sound(const struct failure *failure) {
+  return failure->stage >= STAGE_SUPERVISOR && failure->stage <= STAGE_RESOURCES && failure->step < STEP_COUNT &&
+         failure->detail[sizeof failure->detail - 1] == 0;
+}

@@ -67,6 +67,9 @@ struct step {
 /* 0, or -errno with `failure` filled in. */
 long steps_run(const struct step *steps, size_t count, enum stage stage, void *context, struct failure *failure);
 
+/* False where no step of ours could have failed so. */
+bool failure_is_sound(const struct failure *failure);
+
 /* Puts `path` into the failure and passes `error` through. */
 long failure_at(struct failure *failure, const char *path, long error);
 

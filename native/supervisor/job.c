@@ -16,7 +16,7 @@ struct job *job_find(uint32_t run) {
 
 struct job *job_by_pid(int pid) {
   for (uint32_t i = 0; i < jobs_used; i++)
-    if (jobs[i].state != JOB_FREE && jobs[i].pid == pid) return &jobs[i];
+    if (jobs[i].state != JOB_FREE && jobs[i].pid == pid && !jobs[i].reaped) return &jobs[i];
   return NULL;
 }
 

@@ -47,13 +47,19 @@ static void note_unexplained(struct job *job) {
   job->failure = (struct failure){STAGE_RESOURCES, STEP_TASK, ECHILD, "killed before it was sealed"};
 }
 
+/* It is the group's, and stays open for its next job. */
+static void forget_memory_event(struct job *job) {
+  if (job->memory_event >= 0) loop_remove(job->memory_event);
+  job->memory_event = -1;
+}
+
 void job_reaped(struct job *job, uint64_t rusage_cpu_ns, uint64_t rusage_peak_bytes) {
   usage_measure_end(job, rusage_cpu_ns, rusage_peak_bytes);
   limits_judge_end(job);
   job->reaped = true;
   job->wall_ns = job->started_ns ? clock_ns() - job->started_ns : 0;
   note_unexplained(job);
-  if (job->memory_event >= 0) loop_remove(job->memory_event);
+  forget_memory_event(job);
 }
 
 static bool is_done(struct job *job) {
@@ -76,6 +82,7 @@ enum job_rest job_finish(struct job *job, struct failure *failure) {
   enum job_rest rest = !job->run && job->failed ? JOB_SPARE_FAILED : JOB_FINISHED;
   /* First the news: the kernel may take its time for a group's removal. A host that is gone is noticed by the loop. */
   host_flush();
+  forget_memory_event(job); /* of one that was never forked */
   if (job->group >= 0) control_group_release(job->group);
   job_denials_clear(job);
   job_free(job);

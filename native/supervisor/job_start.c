@@ -123,13 +123,14 @@ static void park(struct job *job, job_parked_callback on_parked) {
 }
 
 /* It may come before the zygote has told the pid: on a busy machine the zygote is the slower one. */
-static void parked(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
-  if ((job->state != JOB_FORKING && job->state != JOB_ENTERING) || job->is_ready) return;
+static bool parked(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
+  if ((job->state != JOB_FORKING && job->state != JOB_ENTERING) || job->is_ready) return false;
   job->main_process = (int)SYS(pidfd_open, sender, 0);
   job->landlock_abi = message->value;
   job->is_untold = message->flags & PARKED_UNTOLD;
   job->is_ready = true;
   if (job->state == JOB_ENTERING) park(job, on_parked);
+  return true;
 }
 
 void job_forked(struct job *job, int pid, job_parked_callback on_parked) {
@@ -139,23 +140,35 @@ void job_forked(struct job *job, int pid, job_parked_callback on_parked) {
   else if (job->is_ready) park(job, on_parked);
 }
 
-static void started(struct job *job) {
-  if (job->state != JOB_HANDED) return;
+static bool started(struct job *job) {
+  if (job->state != JOB_HANDED) return false;
   job->state = JOB_RUNNING;
   host_empty_frame(FRAME_STARTED, job->run);
   if (job->pending_signal) SYS(pidfd_send_signal, job->main_process, job->pending_signal, 0, 0);
+  return true;
 }
 
-static void handle_message(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
+static bool ended(struct job *job, int status) {
+  if (job->ended) return false;
+  job->ended = true;
+  job->end_status = status;
+  return true;
+}
+
+static bool failed(struct job *job, const struct failure *failure) {
+  if (job->failed || !failure_is_sound(failure)) return false;
+  job_fail(job, failure);
+  return true;
+}
+
+/* False where it was not its turn to say this. */
+static bool handle_message(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
   switch (message->kind) {
-    case MESSAGE_PARKED: parked(job, message, sender, on_parked); break;
-    case MESSAGE_STARTED: started(job); break;
-    case MESSAGE_FAILED: job_fail(job, &message->failure); break;
-    case MESSAGE_ENDED:
-      job->ended = true;
-      job->end_status = message->value;
-      break;
-    default: job_kill(job, REASON_SIGNALED);
+    case MESSAGE_PARKED: return parked(job, message, sender, on_parked);
+    case MESSAGE_STARTED: return started(job);
+    case MESSAGE_FAILED: return failed(job, &message->failure);
+    case MESSAGE_ENDED: return ended(job, message->value);
+    default: return false;
   }
 }
 
@@ -174,8 +187,9 @@ static void read_messages(struct job *job, job_parked_callback on_parked) {
     struct message message;
     memcpy(&message, job->inbox, sizeof message);
     job->inbox_length = 0;
-    message.failure.detail[sizeof message.failure.detail - 1] = 0;
-    handle_message(job, &message, sender, on_parked);
+    if (handle_message(job, &message, sender, on_parked)) continue;
+    job_fail(job, &(struct failure){STAGE_ZYGOTE, STEP_INTERPRETER, EPROTO, "what it forked broke the protocol"});
+    descriptor_close(&job->control); /* or one that floods would be all that is ever heard */
   }
 }
 

@@ -1,6 +1,7 @@
 #include "runs.h"
 
 #include <asm/errno.h>
+#include <linux/wait.h>
 #include <signal.h>
 
 #include "../confine/control_groups.h"
@@ -49,13 +50,14 @@ static uint32_t count_forking(void) {
 /* Otherwise it waits: for a zygote, or for its turn. */
 static void place_or_fail(struct job *job) {
   if (zygote.state == ZYGOTE_NONE) zygote_start(&configuration, own_pid); /* given up, or never up: another try */
-  if (zygote.state != ZYGOTE_READY || count_forking() >= FORKS_AT_ONCE) return;
+  if (!zygote_serves() || count_forking() >= FORKS_AT_ONCE) return;
   job->deadline_ns = clock_ns() + ENTER_LIMIT_NS;
   long result = job_open(job, !zygote.canary_sent);
   if (result == 0) {
     zygote.canary_sent = true;
     return;
   }
+  if (!zygote_serves()) return; /* it is gone: the job waits for the next one */
   job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_DESCRIPTORS, (int32_t)-result, ""});
   finish(job);
 }
@@ -75,7 +77,7 @@ static struct job *next_waiting(void) {
 
 static void place_waiting(void) {
   struct job *job;
-  while (zygote.state == ZYGOTE_READY && count_forking() < FORKS_AT_ONCE && (job = next_waiting())) place_or_fail(job);
+  while (zygote_serves() && count_forking() < FORKS_AT_ONCE && (job = next_waiting())) place_or_fail(job);
 }
 
 static uint32_t count_spares(void) {
@@ -88,7 +90,7 @@ static uint32_t count_spares(void) {
 /* The first spare shows that the whole way works, also where none is to be kept. */
 static void refill(void) {
   uint32_t wanted = ready_told ? configuration.warm : configuration.warm ? configuration.warm : 1;
-  if (spares_fail || zygote.state != ZYGOTE_READY) return;
+  if (spares_fail || !zygote_serves()) return;
   for (uint32_t have = count_spares(); have < wanted; have++) {
     struct job *job = job_new();
     if (!job) return;
@@ -186,7 +188,7 @@ static struct job *first_forking(void) {
 
 /* It may have ended, and been reaped, before this word of it came. */
 static bool ended_early(int pid) {
-  for (uint32_t i = 0; i < REAPED_MEMORY; i++) {
+  for (uint32_t i = 0; pid > 0 && i < REAPED_MEMORY; i++) {
     if (early_ends[i] != pid) continue;
     early_ends[i] = 0;
     return true;
@@ -194,26 +196,37 @@ static bool ended_early(int pid) {
   return false;
 }
 
-static void zygote_forked(int32_t pid) {
+/* The zygote's word is not enough: whoever is taken for a job is killed as one. */
+static bool is_new_child(int pid) {
+  return pid > 0 && pid != zygote.pid && !job_by_pid(pid) &&
+         SYS(waitid, P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) == 0;
+}
+
+static bool is_errno(int32_t value) { return value < 0 && value >= -4095; }
+
+static bool zygote_forked(int32_t pid) {
   struct job *job = first_forking();
-  if (!job) return;
-  if (pid < 0) {
+  if (!job) return false;
+  if (is_errno(pid)) {
     job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_PID_NAMESPACE, -pid, ""});
     finish(job);
-    return;
+    return true;
   }
   bool ended = ended_early(pid);
+  if (!ended && !is_new_child(pid)) return false;
   job_forked(job, pid, parked);
-  if (!ended) return;
+  if (!ended) return true;
   job_control_ready(job, 0, parked);
   job_reaped(job, 0, 0);
   finish(job);
+  return true;
 }
 
 /* Each answer is somebody else's turn. */
-static void zygote_answered(int32_t pid) {
-  zygote_forked(pid);
-  place_waiting();
+static bool zygote_answered(int32_t pid) {
+  bool good = zygote_forked(pid);
+  if (good) place_waiting();
+  return good;
 }
 
 static void zygote_failed(const struct failure *failure, const char *detail) {

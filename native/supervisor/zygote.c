@@ -23,7 +23,7 @@ struct zygote zygote = {.state = ZYGOTE_NONE, .pid = -1, .socket = -1, .log = -1
 /* The end of what it wrote to stdout and stderr: why it could not start, in the interpreter's own words. */
 static char log_text[LOG_BYTES];
 static size_t log_length;
-static bool failure_known;
+static bool failure_known, is_mapped;
 static struct failure failure_told;
 static const struct configuration *configured;
 
@@ -148,7 +148,13 @@ static void child_main(const int fds[4]) {
 
 static void forget_start_failure(void) {
   log_length = 0;
-  failure_known = false;
+  failure_known = is_mapped = false;
+}
+
+/* Not listened to any longer: one that floods would else be all that is ever heard. Its loss is told when it is reaped. */
+static void give_up(void) {
+  descriptor_close(&zygote.socket);
+  if (zygote.pid > 0) SYS(kill, zygote.pid, SIGKILL);
 }
 
 /* An interpreter finds what it will find in a job: pipes. stdin is at its end. */
@@ -199,22 +205,34 @@ void zygote_start(const struct configuration *configuration, uint32_t supervisor
   host_failed(0, &(struct failure){STAGE_RESOURCES, STEP_SPAWN, (int32_t)-pid, ""}, "");
 }
 
+bool zygote_serves(void) { return zygote.state == ZYGOTE_READY && zygote.socket >= 0; }
+
 long zygote_fork(uint64_t bytes, bool tries_canary, const int fds[FORK_DESCRIPTORS]) {
   struct fork_order order = {ORDER_FORK, tries_canary ? FORK_CANARY : 0, bytes};
   long sent = socket_send(zygote.socket, &order, sizeof order, fds, FORK_DESCRIPTORS);
+  if (sent == -EPIPE || sent == -ECONNRESET) give_up();
   return sent < 0 ? sent : 0;
 }
 
-static void answer_map(void) {
+static bool answer_map(void) {
+  if (zygote.state != ZYGOTE_STARTING || is_mapped) return false;
+  is_mapped = true;
   long result = ids_map_zygote(zygote.pid, &zygote.ids);
   uint32_t order = ORDER_MAPPED;
   if (result == 0) {
     socket_send(zygote.socket, &order, sizeof order, NULL, 0);
-    return;
+    return true;
   }
   failure_known = true;
   failure_told = (struct failure){STAGE_ROOT, STEP_ID_MAP, (int32_t)-result, ""};
-  SYS(kill, zygote.pid, SIGKILL);
+  return false;
+}
+
+static bool note_failure(const struct failure *failure) {
+  if (zygote.state != ZYGOTE_STARTING || failure_known || !failure_is_sound(failure)) return false;
+  failure_known = true;
+  failure_told = *failure;
+  return true;
 }
 
 static long send_setup(void) {
@@ -237,35 +255,35 @@ static long send_setup(void) {
   return socket_send(zygote.socket, packet, length, NULL, 0);
 }
 
-static void handle_message(const struct message *message, const struct zygote_events *events) {
+static bool begin_service(const struct zygote_events *events) {
+  if (zygote.state != ZYGOTE_STARTING || send_setup() < 0) return false;
+  zygote.state = ZYGOTE_READY;
+  events->ready();
+  return true;
+}
+
+/* False where it was not its turn to say this. */
+static bool handle_message(const struct message *message, const struct zygote_events *events) {
   switch (message->kind) {
-    case MESSAGE_MAP: answer_map(); break;
-    case MESSAGE_READY:
-      if (zygote.state != ZYGOTE_STARTING || send_setup() < 0) break;
-      zygote.state = ZYGOTE_READY;
-      events->ready();
-      break;
-    case MESSAGE_FORKED: events->forked(message->value); break;
-    case MESSAGE_FAILED:
-      failure_known = true;
-      failure_told = message->failure;
-      failure_told.detail[sizeof failure_told.detail - 1] = 0;
-      break;
-    default: SYS(kill, zygote.pid, SIGKILL);
+    case MESSAGE_MAP: return answer_map();
+    case MESSAGE_READY: return begin_service(events);
+    case MESSAGE_FORKED: return zygote.state == ZYGOTE_READY && events->forked(message->value);
+    case MESSAGE_FAILED: return note_failure(&message->failure);
+    default: return false;
   }
 }
 
 void zygote_readable(const struct zygote_events *events) {
   while (zygote.socket >= 0) {
-    struct message message;
-    long got = socket_receive(zygote.socket, &message, sizeof message, NULL, 0, NULL, false);
+    /* One byte more, by which a packet that is too long is known: the kernel cuts it without a word. */
+    union {
+      struct message message;
+      unsigned char bytes[sizeof(struct message) + 1];
+    } packet;
+    long got = socket_receive(zygote.socket, &packet, sizeof packet.bytes, NULL, 0, NULL, false);
     if (got == -EAGAIN) return;
-    if (got == sizeof message) {
-      handle_message(&message, events);
-      continue;
-    }
-    descriptor_close(&zygote.socket); /* its end of file; what it means is told when it is reaped */
-    SYS(kill, zygote.pid, SIGKILL);
+    /* Also at its end of file. */
+    if (got != sizeof packet.message || !handle_message(&packet.message, events)) give_up();
   }
 }
 

@@ -19,13 +19,15 @@ struct zygote {
 extern struct zygote zygote;
 
 void zygote_start(const struct configuration *configuration, uint32_t supervisor_pid);
+/* True while forks can be asked for. */
+bool zygote_serves(void);
 /* Asks for a new pid 1 with these descriptors (control, stdin, stdout, stderr, denials). 0 or -errno. */
 long zygote_fork(uint64_t scratch_bytes, bool tries_canary, const int fds[FORK_DESCRIPTORS]);
 
 /* What zygote_readable and zygote_reaped find out. */
 struct zygote_events {
   void (*ready)(void);
-  void (*forked)(int32_t pid_or_error);
+  bool (*forked)(int32_t pid_or_error); /* false: that can't be */
   void (*failed)(const struct failure *failure, const char *detail); /* it can't be started; it is gone */
   void (*lost)(int status);                                           /* it served, and is gone */
 };

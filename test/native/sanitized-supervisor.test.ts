@@ -1,12 +1,11 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { Sandbox } from '../../src/index.js';
-import { VERSION } from '../../src/version.js';
-import { hasCommand, runCommand } from '../support/command.js';
+import { hasCommand } from '../support/command.js';
 import { skipMissing } from '../support/skip.js';
-import { sanitizerFlags, sourcesIn } from './sources.js';
+import { buildSanitizedSupervisor, sanitizerLogs } from './sources.js';
 
 const built = vi.hoisted(() => ({ supervisor: '' }));
 
@@ -22,15 +21,11 @@ beforeAll(() => {
   if (!hasCompiler) return;
   directory = mkdtempSync(join(tmpdir(), 'pinfold-sanitized-'));
   chmodSync(directory, 0o755);
-  built.supervisor = join(directory, 'pinfold-supervisor');
-  const sources = ['base', 'confine', 'supervisor'].flatMap(sourcesIn);
-  const options = [join(import.meta.dirname, 'sanitizer_options.c'), `-DSANITIZER_LOG="${join(directory, 'log')}"`];
-  runCommand('gcc', [...sanitizerFlags(VERSION), '-o', built.supervisor, ...options, ...sources]);
+  built.supervisor = buildSanitizedSupervisor(directory);
 });
 
 afterEach(() => {
-  const logs = directory ? readdirSync(directory).filter((name) => name.startsWith('log')) : [];
-  expect(logs.map((name) => readFileSync(join(directory, name), 'utf8'))).toEqual([]);
+  expect(directory ? sanitizerLogs(directory) : []).toEqual([]);
 });
 
 afterAll(() => {
