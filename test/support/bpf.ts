@@ -23,6 +23,7 @@ interface Instruction {
 /** BPF_MAXINSNS */
 const MAX_INSTRUCTIONS = 4096;
 const DATA_BYTES = 64;
+const ARGUMENTS_OFFSET = 16;
 
 const LD_W_ABS = 0x20;
 const ALU_AND_K = 0x54;
@@ -54,6 +55,22 @@ export class BpfProgram {
 
   get length(): number {
     return this.#instructions.length;
+  }
+
+  /**
+   * All that it compares a number or an argument with. Between two neighbours of these it decides the same for all values, as
+   * nothing but a mask on an argument ever changes what is compared: throws where that does not hold.
+   */
+  get comparedValues(): readonly number[] {
+    const compared = new Set<number>();
+    for (const [index, { code, k }] of this.#instructions.entries()) {
+      const before = this.#instructions[index - 1];
+      const masksArgument = before?.code === LD_W_ABS && before.k >= ARGUMENTS_OFFSET;
+      if (code === JSET_K || (code === ALU_AND_K && !masksArgument))
+        throw new Error(`instruction ${index} looks at single bits`);
+      if (code in conditions) compared.add(k);
+    }
+    return [...compared].sort((a, b) => a - b);
   }
 
   run(data: SeccompData): FilterResult {
