@@ -28,6 +28,27 @@ export function notAvailable(path: string, value: unknown, instead: string): San
   return new SandboxError('invalid-option', `${path} (${show(value)}) is not available in 0.1: ${instead}`);
 }
 
+/** Runs checks of `what`. An error of the caller's own, from a getter or a proxy that a check looked at, is a refusal too. */
+export function refuseThrowing<T>(what: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (isRefusal(error)) throw error;
+    throw new SandboxError('invalid-option', `${what} can't be read: a getter or a proxy in it throws`, {
+      cause: error,
+    });
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  try {
+    return error instanceof SandboxError && error.code === 'invalid-option';
+  } catch {
+    // A proxy can be thrown as well.
+    return false;
+  }
+}
+
 function show(value: unknown): string {
   let text: string;
   try {

@@ -18,6 +18,7 @@ import {
   isNear,
   notAvailable,
   readFields,
+  refuseThrowing,
 } from './check.js';
 import { GUARANTEES, type Guarantee, REQUIRED_BY_DEFAULT, REQUIRED_WITH_NETWORK } from './isolation.js';
 import { DEFAULT_LANGUAGE, findLanguage, LANGUAGE_NAMES, type LanguageName } from './languages/index.js';
@@ -195,6 +196,10 @@ const EMPTY_LIST: readonly never[] = Object.freeze([]);
 
 /** Reads every option once; what it returns is frozen and shares nothing that the caller could change. */
 export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAULT_LANGUAGE): CheckedOptions {
+  return refuseThrowing('options', () => readSandboxOptions(value, defaultLanguage));
+}
+
+function readSandboxOptions(value: unknown, defaultLanguage: LanguageName): CheckedOptions {
   const fields = readFields(value, 'options', SANDBOX_FIELDS, SANDBOX_HINTS);
   const language = findLanguage(optional(fields.language, defaultLanguage, checkLanguageName));
   const concurrency = optional(fields.concurrency, defaultConcurrency(), (given) =>
@@ -221,11 +226,15 @@ export function checkSandboxOptions(value: unknown = {}, defaultLanguage = DEFAU
 
 /** The same for one run; `sandbox` gives the defaults. */
 export function checkRunOptions(value: unknown = {}, sandbox: CheckedOptions): CheckedRunOptions {
+  return refuseThrowing('options', () => readRunOptions(value, sandbox));
+}
+
+function readRunOptions(value: unknown, sandbox: CheckedOptions): CheckedRunOptions {
   const fields = readFields(value, 'options', RUN_FIELDS, RUN_HINTS);
   for (const name of ['files', 'collect', 'input', 'output'] as const) {
     if (fields[name] !== undefined) throw notAvailable(name, fields[name], 'leave it out');
   }
-  const limits = completeLimits(sandbox.limits, checkLimits(fields, ''));
+  const limits = Object.freeze(completeLimits(sandbox.limits, checkLimits(fields, '')));
   const encoding = optional(fields.encoding, 'utf8' as const, (given) =>
     checkOneOf(given, 'encoding', ['utf8', 'buffer'] as const),
   );
@@ -252,6 +261,10 @@ export function checkRunOptions(value: unknown = {}, sandbox: CheckedOptions): C
 
 /** Source text as bytes, at most 64 MiB of them. */
 export function checkCode(value: unknown): Uint8Array {
+  return refuseThrowing('code', () => readCode(value));
+}
+
+function readCode(value: unknown): Uint8Array {
   const expected = `source text, as a string or a Uint8Array of at most ${MAX_CODE_BYTES} bytes`;
   if (types.isUint8Array(value) && value.byteLength <= MAX_CODE_BYTES) return value;
   if (typeof value !== 'string' && !types.isUint8Array(value)) throw invalidOption('code', value, expected);

@@ -666,3 +666,20 @@ test('a message shows the value shortened, on one line, and runs none of its cod
   expect(message.length).toBeLessThan(200);
   expect(message).not.toContain('\n');
 });
+
+test('an error of a getter or a proxy is a refusal, with that error as its cause', () => {
+  const cause = new TypeError('mine');
+  const throwing = () => {
+    throw cause;
+  };
+  const options = Object.defineProperty({ ...python }, 'warm', { enumerable: true, get: throwing });
+  for (const check of [
+    () => checkSandboxOptions(options),
+    () => checkRunOptions({ env: new Proxy({}, { ownKeys: throwing }) }, sandbox),
+    () => checkCode(Object.defineProperty(new Uint8Array(1), 'byteLength', { get: throwing })),
+  ]) {
+    const refusal = refusalOf(check);
+    expect(refusal.message).toMatch(/^(options|code) can't be read: /);
+    expect(refusal.cause).toBe(cause);
+  }
+});
