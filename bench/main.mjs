@@ -1,6 +1,7 @@
 // Compares a confined run with an unconfined one, in one interleaved series: machines are noisy, so ratios count.
 //   npm run bench [-- --rounds=N] [--json]
 import { parseArgs } from 'node:util';
+import { measureFilterCost, printFilterCost } from './filter-cost.mjs';
 import { openRows } from './rows.mjs';
 import { summarise } from './statistics.mjs';
 
@@ -40,5 +41,9 @@ function print(results) {
 const { rows, close } = await openRows();
 const results = await measure(rows);
 await close();
-if (values.json) console.log(JSON.stringify({ node: process.version, rounds, results }, null, 2));
-else print(results);
+const filterCost = await measureFilterCost(Math.min(rounds, 15));
+if (values.json) console.log(JSON.stringify({ node: process.version, rounds, results, filterCost }, null, 2));
+else {
+  print(results);
+  printFilterCost(filterCost);
+}

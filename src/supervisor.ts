@@ -80,6 +80,8 @@ interface OpenRun {
   readonly listener: RunListener;
   readonly outcome: Deferred<RunOutcome>;
   hadStarted: boolean;
+  /** Output can overtake STARTED, which comes over another pipe. It too shows that code has run. */
+  hasSpoken: boolean;
 }
 
 type RunMessage = Exclude<SupervisorMessage, { type: 'ready' | 'zygote-lost' | 'answer' }>;
@@ -163,7 +165,7 @@ export class Supervisor {
     const number = this.#takeNumber();
     const outcome = deferred<RunOutcome>();
     channel.hold();
-    this.#runs.set(number, { wallMs: order.wallMs, listener, outcome, hadStarted: false });
+    this.#runs.set(number, { wallMs: order.wallMs, listener, outcome, hadStarted: false, hasSpoken: false });
     this.#backstop.expect(number, order.wallMs + STARTED_AFTER_MS);
     channel.send(encodeRun(number, order));
 
@@ -251,6 +253,7 @@ export class Supervisor {
         break;
       case 'stdout':
       case 'stderr':
+        run.hasSpoken = true;
         run.listener.output(message.type, message.chunk);
         break;
       case 'stdin-credit':
@@ -338,7 +341,9 @@ export class Supervisor {
     const error = lostError(previous, this.#pid, cause);
     this.#readiness.reject(error);
     this.#failQuestions(error);
-    for (const [number, run] of this.#runs) this.#settle(number, { type: 'lost', hadStarted: run.hadStarted, error });
+    for (const [number, { hadStarted, hasSpoken }] of this.#runs) {
+      this.#settle(number, { type: 'lost', hadStarted: hadStarted || hasSpoken, error });
+    }
     if (previous === 'ready') this.#listener.lost(error);
     await this.#reap();
     if (isLost) await this.#sweep();
