@@ -68,9 +68,13 @@ async function makeFilter(directory) {
 
 function compile(directory) {
   const program = join(directory, 'filter-cost');
-  const { status, error } = spawnSync('gcc', ['-O2', '-o', program, join(root, 'bench/filter-cost.c')], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const { status, error } = spawnSync(
+    process.env.CC ?? 'gcc',
+    ['-O2', '-o', program, join(root, 'bench/filter-cost.c')],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   if (error) return undefined;
   if (status !== 0) throw new Error('filter-cost.c does not compile');
   return program;

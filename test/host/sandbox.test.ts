@@ -693,6 +693,18 @@ describe('a supervisor that is lost', () => {
     expect(native.sweeps).toBe(1);
   });
 
+  test('while output has overtaken the word of its start: that run is told, and not run again', async () => {
+    const sandbox = make();
+    const run = sandbox.run('1');
+    const supervisor = await native.supervisor();
+    supervisor.send(wire.stdout(await supervisor.nextRun(), 'once'));
+    await run.stdout.getReader().read();
+    native.behaviour = diligent;
+    supervisor.die();
+    await expect(run).rejects.toMatchObject({ code: 'supervisor-lost' });
+    await sandbox.close();
+  });
+
   test('again and again before the code begins: told after three attempts', async () => {
     native.behaviour = (supervisor, frame) => {
       obliging(supervisor, frame);
