@@ -19,6 +19,12 @@ const u64 = fc.maxSafeNat();
 const bytes = fc.uint8Array({ maxLength: 300 });
 const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.includes('\0'));
 
+const denial = fc.record({
+  number: u32,
+  count: u64,
+  values: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 6 }),
+  text,
+});
 const supervisorFrame = fc.oneof(
   fc.record({ memoryBy: fc.nat(4), cpuBy: fc.nat(4), processesBy: fc.nat(4), landlockAbi: u32 }).map(wire.ready),
   fc
@@ -30,7 +36,7 @@ const supervisorFrame = fc.oneof(
   fc.tuple(run, u32).map(([number, count]) => wire.stdinCredit(number, count)),
   run.map(wire.stdinClosed),
   fc
-    .tuple(run, fc.record({ reason: fc.nat(9), wallNs: u64, cpuNs: u64, denials: fc.array(fc.tuple(u32, u64)) }))
+    .tuple(run, fc.record({ reason: fc.nat(9), wallNs: u64, cpuNs: u64, denials: fc.array(denial) }))
     .map(([number, fields]) => wire.end(number, fields)),
   fc
     .tuple(run, fc.record({ errno: u32, stdout: text, stderr: text }))
@@ -102,6 +108,12 @@ const viewEntry: fc.Arbitrary<ViewEntry> = fc.oneof(
   }),
 );
 
+const argument = fc.nat(5);
+const shown = fc.record({
+  number: u32,
+  values: fc.uniqueArray(argument),
+  text: fc.option(fc.record({ argument, length: fc.option(argument, { nil: undefined }) }), { nil: undefined }),
+});
 const configuration = fc.record({
   packageVersion: text,
   network: fc.boolean(),
@@ -112,6 +124,7 @@ const configuration = fc.record({
   argv: list,
   env: environment,
   filter: bytes,
+  shown: fc.array(shown, { maxLength: 5 }),
 });
 
 const order = fc.record({
@@ -146,6 +159,12 @@ describe('what the host sends is what was meant', () => {
       flags: sent.network ? 1 : 0,
       env: pairs(sent.env),
       filter: Buffer.from(sent.filter),
+      shown: sent.shown.map(({ number, values, text }) => ({
+        number,
+        values: values.reduce((bits, index) => bits + 2 ** index, 0),
+        text: text === undefined ? 0 : text.argument + 1,
+        textLength: text?.length === undefined ? 0 : text.length + 1,
+      })),
       view: sent.view.map((entry) => ({
         kind: entry.kind,
         flags: entry.optional ? 1 : 0,

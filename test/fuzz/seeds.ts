@@ -31,6 +31,7 @@ const configuration: Configuration = {
   argv: ['python3', '/.pinfold/python.py', 'numpy'],
   env: { LANG: 'C.UTF-8', HOME: '/work' },
   filter: Buffer.from('0600000000f0ff7f', 'hex'),
+  shown: [{ number: 59, values: [1, 2], text: { argument: 0 } }],
 };
 
 const order: RunOrder = {

@@ -45,10 +45,13 @@ afterAll(() => {
   if (directory) rmSync(directory, { recursive: true });
 });
 
-/** How a run ends that such an interpreter is to do: the code of its error, or the reason in its result. */
+/**
+ * How a run ends that such an interpreter is to do: the code of its error, or the reason in its result. Without control groups
+ * its CPU time is read through its own /proc, and a liar has the zygote's, with all that runs there: hence no limit.
+ */
 async function runOf(lie: string): Promise<string> {
   const sandbox = new Sandbox({ language: 'python', executable: liar, preload: [lie], concurrency: 2 });
-  const runs = [1, 2].map(() => sandbox.run('print(1)', { wallMs: 1_000 }));
+  const runs = [1, 2].map(() => sandbox.run('print(1)', { wallMs: 1_000, cpuMs: 1_000_000_000 }));
   const endings = (await Promise.allSettled(runs)).map((outcome) =>
     outcome.status === 'fulfilled' ? endOf(outcome.value) : (outcome.reason as SandboxError).code,
   );
