@@ -1,0 +1,396 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, relative } from 'node:path';
+import { expect } from 'vitest';
+import { packageRoot } from '../../support/tree.js';
+import { asRoot, each, type Probe } from '../probe.js';
+import type { Scene } from '../support/scene.js';
+
+const VIEW = 'the private root: it is not in the view';
+
+/** Findings of `paths` in the sandbox: none is there, but where the interpreter itself lives below one. */
+const hidden = (paths: readonly string[], scene: Scene) =>
+  Object.fromEntries(paths.map((path) => [path, scene.executables.python.startsWith(`${path}/`) ? 'done' : 'ENOENT']));
+
+const otherProcess = ['first', "host's"].flatMap((name) =>
+  ['root', 'cwd', 'fd', 'exe', 'environ'].map((entry) => `${name} ${entry}`),
+);
+
+const switches = 'kcore kallsyms kmsg sysrq-trigger sys/kernel/core_pattern sys/kernel/modprobe sys/vm/overcommit_memory'.split(
+  ' ',
+);
+
+/** Landlock is asked before a mount is looked at; where there is none, it's the mount that refuses. */
+const notWritten = (scene: Scene) => (scene.has('filesystem', 'Landlock') ? 'EACCES' : 'EROFS');
+
+const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+let hashBefore = '';
+
+export const filesystem: readonly Probe[] = [
+  {
+    id: 'F1',
+    title: 'reads /etc/shadow',
+    outcome: 'H',
+    layer: VIEW,
+    program: { python: 'attempt("shadow", lambda: read("/etc/shadow"))' },
+    confined: { shadow: 'ENOENT' },
+    control: asRoot({ shadow: 'done' }),
+  },
+  {
+    id: 'F1',
+    title: 'reads home directories, and a canary beside the app',
+    outcome: 'H',
+    layer: VIEW,
+    program: { python: `for path in sys.argv[1:4]: attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else read(path))` },
+    args: (scene) => [homedir(), '/home', scene.canary],
+    confined: (scene) => hidden([homedir(), '/home', scene.canary], scene),
+    control: (scene) => each([homedir(), '/home', scene.canary], 'done'),
+  },
+  {
+    id: 'F1',
+    title: 'lists a home directory that the interpreter is in',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+home = sys.argv[1]
+found["seen"] = sorted(os.listdir(home)) if os.path.isdir(home) else []
+parent = os.path.dirname(sys.argv[2])
+found["beside"] = len(os.listdir(parent)) - 1 if os.path.isdir(parent) else 0`,
+    },
+    args: (scene) => [homedir(), join(scene.executables.python, '../..')],
+    confined: (scene) => {
+      const below = relative(homedir(), scene.executables.python);
+      return { seen: below.startsWith('..') ? [] : [below.split('/')[0]], beside: expect.any(Number) };
+    },
+    control: { seen: expect.any(Array), beside: expect.any(Number) },
+    check: ({ stdout }, scene) => {
+      // Other versions beside it, in pyenv's way, are not in the view either.
+      if (scene.executables.python.startsWith(homedir())) expect(JSON.parse(stdout).beside).toBe(0);
+    },
+  },
+  {
+    id: 'F1',
+    title: 'walks the whole tree for a canary',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+wanted = bytes.fromhex(sys.argv[1]).decode()
+top = sys.argv[2]
+found["hits"] = sum(wanted in names or wanted in directory for directory, _, names in os.walk(top) if not directory.startswith("/proc/"))`,
+    },
+    args: (scene) => [Buffer.from(scene.app).toString('hex'), '/'],
+    controlArgs: (scene) => [Buffer.from(scene.app).toString('hex'), join(scene.app, '..')],
+    confined: { hits: 0 },
+    control: { hits: 1 },
+  },
+  {
+    id: 'F2',
+    title: "reads the app's directory and its .env, and looks for docker.sock",
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+app, root = sys.argv[1:3]
+attempt("app", lambda: os.listdir(app))
+attempt(".env", lambda: read(app + "/.env"))
+attempt("package", lambda: read(root + "/package.json"))
+attempt("docker.sock", lambda: os.stat(app + "/docker.sock"))
+found["system's docker.sock"] = os.path.exists("/var/run/docker.sock") or os.path.exists("/run/docker.sock")`,
+    },
+    args: (scene) => [scene.app, packageRoot],
+    confined: { ...each(['app', '.env', 'package', 'docker.sock'], 'ENOENT'), "system's docker.sock": false },
+    control: { ...each(['app', '.env', 'package', 'docker.sock'], 'done'), "system's docker.sock": expect.any(Boolean) },
+  },
+  {
+    id: 'F3',
+    title: 'creates a file below every mount',
+    outcome: 'E',
+    layer: 'read-only mounts, Landlock',
+    program: {
+      python: `
+mounts = {line.split()[4] for line in open("/proc/self/mountinfo")} | set(sys.argv[1:2])
+writable, refusals = [], set()
+for mount in sorted(mounts):
+    directory = mount if os.path.isdir(mount) else os.path.dirname(mount)
+    path = directory + "/.probe"
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL))
+        os.unlink(path)
+        writable.append(directory)
+    except OSError as error:
+        refusals.add(name_of(error.errno))
+found["writable"] = sorted(set(writable))
+found["refusals"] = sorted(refusals)`,
+    },
+    args: () => ['/'],
+    controlArgs: () => ['.'],
+    confined: { writable: ['/dev/shm', '/tmp', '/work'], refusals: ['ENOENT', 'EROFS'] },
+    control: { writable: expect.arrayContaining(['.']), refusals: expect.any(Array) },
+  },
+  {
+    id: 'F3',
+    title: 'changes a file, a directory and metadata of the runtime',
+    outcome: 'E',
+    layer: 'read-only mounts, Landlock',
+    program: {
+      python: `
+import shutil
+path = sys.argv[1] if len(sys.argv) > 2 else json.__file__
+if path != json.__file__: shutil.copy(json.__file__, path)
+beside = path + ".probe"
+attempt("open", lambda: os.close(os.open(path, os.O_WRONLY)))
+attempt("read-write", lambda: os.close(os.open(path, os.O_RDWR | os.O_APPEND)))
+attempt("truncate", lambda: os.truncate(path, os.stat(path).st_size))
+attempt("chmod", lambda: os.chmod(path, 0o644))
+attempt("chown", lambda: os.chown(path, -1, os.getgid()))
+attempt("utime", lambda: os.utime(path))
+attempt("symlink", lambda: os.symlink("x", beside + "1"))
+attempt("mkdir", lambda: os.mkdir(beside + "2"))
+attempt("mkfifo", lambda: os.mkfifo(beside + "3"))
+attempt("link", lambda: os.link(path, beside + "4"))
+attempt("rename", lambda: os.rename(path, beside))
+attempt("unlink", lambda: os.unlink(beside if os.path.exists(beside) else path))`,
+    },
+    controlArgs: () => ['copy.py'],
+    confined: (scene) => ({
+      ...each(['open', 'read-write', 'truncate'], notWritten(scene)),
+      ...each(['chmod', 'chown', 'utime', 'symlink', 'mkdir', 'mkfifo', 'link', 'rename', 'unlink'], 'EROFS'),
+    }),
+    control: each(
+      'open read-write truncate chmod chown utime symlink mkdir mkfifo link rename unlink'.split(' '),
+      'done',
+    ),
+  },
+  {
+    id: 'F5',
+    title: 'looks where it is, and goes up from there',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+places = [os.getcwd()]
+for _ in range(20):
+    os.chdir("..")
+    places.append(os.getcwd())
+os.chdir("/proc/self/cwd/../..")
+places.append(os.getcwd())
+found["places"] = sorted(set(places))
+found["link"] = os.readlink("/proc/self/root")`,
+    },
+    confined: { places: ['/', '/work'], link: '/' },
+    control: { places: expect.arrayContaining(['/var/tmp']), link: '/' },
+  },
+  {
+    id: 'F5',
+    title: 'climbs out with a directory that it moved',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+os.makedirs("a/b/c")
+inner = os.open("a/b/c", os.O_RDONLY)
+os.rename("a/b", "b")
+os.fchdir(inner)
+for _ in range(30): os.chdir("..")
+found["root"] = os.stat(".").st_ino == os.stat("/").st_ino
+attempt("canary", lambda: read("." + sys.argv[1]))`,
+    },
+    args: (scene) => [scene.canary],
+    confined: { root: true, canary: 'ENOENT' },
+    control: { root: true, canary: 'done' },
+  },
+  {
+    id: 'F6',
+    title: "goes through another process's root and directory",
+    outcome: 'H',
+    layer: 'pid namespace, /proc with hidepid',
+    program: {
+      python: `
+for pid, name in zip(sys.argv[1:3], ("first", "host's")):
+    for entry in ("root", "cwd", "fd", "exe", "environ"):
+        attempt(name + " " + entry, lambda: os.stat("/proc/%s/%s" % (pid, entry)))`,
+    },
+    args: (scene) => ['1', `${scene.victim}`],
+    controlArgs: (scene) => [`${process.pid}`, `${scene.victim}`],
+    confined: each(otherProcess, 'ENOENT'),
+    control: each(otherProcess, 'done'),
+  },
+  {
+    id: 'F6',
+    title: 'goes through links in its own /proc',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+ways = {"self": "/proc/self/root", "thread": "/proc/thread-self/root", "task": "/proc/self/task/%d/root" % os.getpid()}
+ways["cwd"] = "/proc/self/cwd/../../../../.."
+for name, way in ways.items(): attempt(name, lambda: read(way + sys.argv[1]))`,
+    },
+    args: (scene) => [scene.canary],
+    confined: each(['self', 'thread', 'task', 'cwd'], 'ENOENT'),
+    control: each(['self', 'thread', 'task', 'cwd'], 'done'),
+  },
+  {
+    id: 'F7',
+    title: "opens the kernel's memory, symbols and switches",
+    outcome: 'H',
+    layer: '/proc with subset=pid',
+    program: {
+      python: `
+for path in ("kcore", "kallsyms", "kmsg", "sysrq-trigger", "sys/kernel/core_pattern", "sys/kernel/modprobe", "sys/vm/overcommit_memory"):
+    mode = os.O_WRONLY if path.startswith("sys") else os.O_RDONLY | os.O_NONBLOCK
+    attempt(path, lambda: os.close(os.open("/proc/" + path, mode)))`,
+    },
+    confined: each(switches, 'ENOENT'),
+    control: asRoot(Object.fromEntries(switches.map((path) => [path, existsSync(`/proc/${path}`) ? 'done' : 'ENOENT']))),
+  },
+  {
+    id: 'F8',
+    title: 'looks into /sys, the control groups, tracefs and debugfs',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+for path in ("/sys", "/sys/fs/cgroup", "/sys/kernel", "/sys/kernel/security", "/proc/sys", "/proc/sysrq-trigger", "/boot", "/run", "/var", "/root/.ssh", "/dev/pts"):
+    attempt(path, lambda: os.stat(path))
+found["release_agent"] = [directory for directory, _, names in os.walk(sys.argv[1]) if "release_agent" in names]
+for path in ("/proc/sys", "/boot", "/run", "/var", "/root/.ssh", "/proc/sysrq-trigger", "/dev/pts", "/sys/kernel/security"): del found[path]`,
+    },
+    args: () => ['/'],
+    controlArgs: () => ['/sys/fs/cgroup/cpu'],
+    confined: { ...each(['/sys', '/sys/fs/cgroup', '/sys/kernel'], 'ENOENT'), release_agent: [] },
+    control: { ...each(['/sys', '/sys/fs/cgroup', '/sys/kernel'], 'done'), release_agent: expect.any(Array) },
+  },
+  {
+    id: 'F9',
+    title: 'searches all of /proc for a secret and for paths of the host',
+    outcome: 'H',
+    layer: 'a new environment, pid namespace, private root',
+    program: {
+      python: `
+wanted = [bytes.fromhex(word) for word in sys.argv[1].split(",")]
+leaks = set()
+for directory in [name for name in os.listdir("/proc") if name == "self" or name == str(os.getpid()) or sys.argv[2] == "all" and name.isdigit()]:
+    for name in ("cmdline", "environ", "mountinfo", "mounts", "mountstats", "maps", "status", "cgroup", "comm", "auxv", "sched", "limits", "cwd", "exe", "root", "fd/0", "fd/1", "fd/2"):
+        path = "/proc/%s/%s" % (directory, name)
+        try:
+            text = os.fsencode(os.readlink(path)) if os.path.islink(path) else read(path)
+        except OSError:
+            continue
+        if any(word in text for word in wanted): leaks.add(name)
+found["leaks"] = sorted(leaks)`,
+    },
+    args: (scene) => [[scene.secret, scene.app, scene.marker, packageRoot, process.title].map(toHex).join(), 'all'],
+    controlArgs: (scene) => [[scene.secret, join(scene.app, '..')].map(toHex).join(), 'self'],
+    confined: { leaks: [] },
+    control: { leaks: ['cwd', 'environ'] },
+  },
+  {
+    id: 'F10',
+    title: 'overwrites its own interpreter, directly and through a descriptor',
+    outcome: 'E',
+    layer: 'read-only mounts, Landlock',
+    program: {
+      python: `
+import shutil
+target = "/proc/self/exe"
+if len(sys.argv) > 2:
+    target = shutil.copy("/proc/self/exe", sys.argv[1])
+handle = os.open(target, os.O_PATH)
+again = "/proc/self/fd/%d" % handle
+attempt("open", lambda: os.close(os.open(target, os.O_WRONLY)))
+attempt("reopen", lambda: os.close(os.open(again, os.O_WRONLY)))
+attempt("truncate", lambda: os.truncate(again, os.stat(again).st_size))
+attempt("chmod", lambda: os.chmod(again, 0o755))
+attempt("by name", lambda: os.close(os.open(os.path.realpath(target), os.O_RDWR)))`,
+    },
+    controlArgs: () => ['copy'],
+    confined: (scene) => ({ ...each(['open', 'reopen', 'truncate', 'by name'], notWritten(scene)), chmod: 'EROFS' }),
+    control: each(['open', 'reopen', 'truncate', 'chmod', 'by name'], 'done'),
+    check: (_, scene) => {
+      const now = hash(scene.executables.python);
+      hashBefore ||= now;
+      expect(now).toBe(hashBefore);
+    },
+  },
+  {
+    id: 'F11',
+    title: 'overwrites the native library and the prescript',
+    outcome: 'H',
+    layer: 'taken out of the view before the job starts',
+    program: {
+      python: `
+directory = sys.argv[1]
+for name in ("pinfold.node", "python.py"):
+    attempt(name, lambda: os.close(os.open(directory + "/" + name, os.O_WRONLY)))
+    attempt("new " + name, lambda: os.close(os.open(directory + "/" + name, os.O_WRONLY | os.O_CREAT)))
+found["directory"] = os.path.isdir(directory)`,
+    },
+    args: () => ['/.pinfold'],
+    controlArgs: () => ['.'],
+    confined: { ...each(['pinfold.node', 'python.py'], 'ENOENT'), ...each(['new pinfold.node', 'new python.py'], 'EROFS'), directory: true },
+    control: { ...each(['pinfold.node', 'python.py'], 'ENOENT'), ...each(['new pinfold.node', 'new python.py'], 'done'), directory: true },
+  },
+  {
+    id: 'F11',
+    title: 'reopens the native library by its mapping',
+    outcome: 'E',
+    layer: 'no capabilities',
+    program: {
+      python: `
+import mmap
+if len(sys.argv) > 2:
+    open(sys.argv[1], "wb").write(b"x" * 4096)
+    kept = mmap.mmap(os.open(sys.argv[1], os.O_RDONLY), 4096, prot=mmap.PROT_READ)
+ranges = [line.split()[0] for line in open("/proc/self/maps") if "pinfold.node" in line]
+start, end = ranges[0].split("-")
+path = "/proc/self/map_files/%x-%x" % (int(start, 16), int(end, 16))
+attempt("reopen", lambda: os.close(os.open(path, os.O_WRONLY)))`,
+    },
+    controlArgs: () => ['pinfold.node'],
+    confined: { reopen: 'EPERM' },
+    control: asRoot({ reopen: 'done' }),
+  },
+  {
+    id: 'F13',
+    title: 'makes device files',
+    outcome: 'E',
+    layer: 'seccomp',
+    program: {
+      python: `
+call("mknod", b"n1", 0o20600, os.makedev(1, 3))
+call("mknod", b"n2", 0o60600, os.makedev(7, 0), name="mknod of a block device")
+call("mknodat", -100, b"n3", 0o20600, os.makedev(1, 3))`,
+    },
+    confined: each(['mknod', 'mknod of a block device', 'mknodat'], 'EPERM'),
+    denied: ['mknod', 'mknodat'],
+    control: asRoot(each(['mknod', 'mknod of a block device', 'mknodat'], 'done')),
+  },
+  {
+    id: 'F13',
+    title: 'opens raw devices',
+    outcome: 'H',
+    layer: VIEW,
+    program: {
+      python: `
+for name in ("mem", "kmsg", "vda", "loop0", "fuse", "kvm", "net/tun", "ptmx", "tty", "console", "userfaultfd", "vsock", "loop-control"):
+    attempt(name, lambda: os.close(os.open("/dev/" + name, os.O_RDONLY | os.O_NONBLOCK)))
+found["devices"] = sorted(name for name in os.listdir("/dev") if not os.path.islink("/dev/" + name))`,
+    },
+    confined: {
+      ...each(
+        'mem kmsg vda loop0 fuse kvm net/tun ptmx tty console userfaultfd vsock loop-control'.split(' '),
+        'ENOENT',
+      ),
+      devices: ['full', 'null', 'random', 'shm', 'urandom', 'zero'],
+    },
+    control: expect.objectContaining({ ptmx: 'done' }),
+  },
+];
+
+function toHex(text: string): string {
+  return Buffer.from(text).toString('hex');
+}
