@@ -1,5 +1,5 @@
 // npm run probes: the probes at every level of isolation that this machine can offer, each level in a process of its own.
-// Arguments are handed on to vitest: `npm run probes -- -t F1`.
+// Arguments choose among them: `npm run probes -- F1 P2`.
 import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { levels } from './levels.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const mustWork = process.env.PINFOLD_MUST_WORK === '1';
+const chosen = process.argv.slice(2);
 let failed = false;
 
 for (const level of levels) {
@@ -22,9 +23,9 @@ for (const level of levels) {
     process.execPath,
     'node_modules/vitest/vitest.mjs',
     'run',
-    ...process.argv.slice(2),
   ]);
   const env = { ...process.env, PINFOLD_PROBE_LEVEL: level.name };
+  if (chosen.length > 0) env.PINFOLD_PROBES = chosen.join();
   const { status, error } = spawnSync(command ?? '', args, { cwd: root, env, stdio: 'inherit' });
   if (error) console.log(error.message);
   failed ||= status !== 0;

@@ -95,3 +95,11 @@ export const asRoot =
 /** Every finding of these names is the same. */
 export const each = (names: readonly string[], value: unknown): Findings =>
   Object.fromEntries(names.map((name) => [name, value]));
+
+/** The control shows what takes a capability in the first user namespace, which a machine's root may lack as well. */
+export const asCapable =
+  (name: keyof typeof CAPABILITIES, findings: Findings) =>
+  (scene: Scene): Findings | NotHere =>
+    scene.capable(CAPABILITIES[name]) ? findings : new NotHere(`unconfined, it takes ${name}, which this user lacks`);
+
+const CAPABILITIES = { CAP_SYS_MODULE: 16, CAP_SYS_RAWIO: 17, CAP_SYS_ADMIN: 21, CAP_SYS_RESOURCE: 24, CAP_SYS_TIME: 25 };

@@ -25,6 +25,6 @@ function describe(value: unknown): string {
 }
 
 export function describeResult(result: RunResult, findings: Findings | undefined): string {
-  if (result.reason === 'exited') return summarise(findings);
+  if (result.reason === 'exited') return summarise(findings) || `exit ${result.exitCode}`;
   return result.reason === 'signaled' ? `${result.signalName}` : result.reason;
 }

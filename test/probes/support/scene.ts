@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import koffi from 'koffi';
@@ -21,11 +21,17 @@ export interface Scene {
   readonly socket: string;
   readonly abstractName: string;
   readonly tcpPort: number;
+  /** Descriptors of the host without close-on-exec: of the canary, and of its directory. */
+  readonly leaked: readonly number[];
   /** A process of the host's user. */
   readonly victim: number;
   readonly executables: Readonly<Record<LanguageName, string>>;
   /** Whether a guarantee is kept by a mechanism whose name begins so. */
   readonly has: (guarantee: Guarantee, mechanism: string) => boolean;
+  /** Whether this user has a capability, by its number. */
+  readonly capable: (capability: number) => boolean;
+  /** The value of a switch of the kernel; undefined: it has none of that name. */
+  readonly sysctl: (path: string) => string | undefined;
   /** A new directory for one control. */
   readonly directory: () => string;
   readonly end: () => void;
@@ -55,9 +61,12 @@ export async function setScene({ guarantees }: IsolationReport): Promise<Scene> 
     socket,
     abstractName,
     tcpPort: (tcp.address() as { port: number }).port,
+    leaked,
     victim: victim.pid ?? 0,
     executables: findExecutables(),
     has: (guarantee, mechanism) => guarantees[guarantee].by.some((name) => name.startsWith(mechanism)),
+    capable: (capability) => ((effectiveCapabilities() >> BigInt(capability)) & 1n) === 1n,
+    sysctl: (path) => (existsSync(`/proc/sys/${path}`) ? readFileSync(`/proc/sys/${path}`, 'utf8').trim() : undefined),
     directory: () => mkdtempSync(join(base, 'control-')),
     end: () => {
       victim.kill('SIGKILL');
@@ -67,6 +76,11 @@ export async function setScene({ guarantees }: IsolationReport): Promise<Scene> 
       rmSync(base, { recursive: true, force: true });
     },
   };
+}
+
+function effectiveCapabilities(): bigint {
+  const [, mask = '0'] = /^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return BigInt(`0x${mask}`);
 }
 
 function listen(where: { path: string } | { host: string; port: number }): Promise<Server> {

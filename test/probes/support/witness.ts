@@ -47,7 +47,8 @@ function takePicture(scene: Scene): Picture {
       ...remains,
       processes: supervisors.map((pid) => [pid, findDescendants(pid)]),
       opened: supervisors.map((pid) => countDescriptors(pid)),
-      files: ['/dev/shm', scene.app].map((directory) => readdirSync(directory).sort()),
+      // Others use /dev/shm as well.
+      files: [readdirSync('/dev/shm').filter((name) => name.includes('probe')), readdirSync(scene.app).sort()],
       canary: readFileSync(scene.canary, 'utf8'),
       executables: Object.values(scene.executables).map((path) => {
         const { ino, size, mtimeMs, mode } = statSync(path);
