@@ -12,10 +12,19 @@ import { DENIALS_REPORTED } from './denials.js';
 import { type LanguageName, languageNames, languages } from './languages/index.js';
 import { currentLevel } from './levels.mjs';
 import { probes } from './list.js';
-import { type Findings, type InScene, isScripted, NotHere, type Probe, type Program, type Scripted, type Stage } from './probe.js';
+import {
+  type Findings,
+  type InScene,
+  isScripted,
+  NotHere,
+  type Probe,
+  type Program,
+  type Scripted,
+  type Stage,
+} from './probe.js';
 import { parseFindings, runBare } from './support/bare.js';
-import { type Scene, setScene } from './support/scene.js';
 import { describeResult, type Row, summarise } from './support/row.js';
+import { type Scene, setScene } from './support/scene.js';
 import { withWitness } from './support/witness.js';
 
 const { EPERM } = constants.errno;
@@ -52,11 +61,14 @@ describe.for(languageNames)('%s', (language) => {
   describe.for(chosen.map((probe) => [`${probe.id} ${probe.title}`, probe] as const))('%s', ([, probe]) => {
     if (isScripted(probe)) {
       // What needs no program of its own is the host's side: the same for each language.
-      test('is shown to matter', (context) => note(context, probe, 'control', () => showScripted(context, probe)));
+      const { shows } = probe;
+      if (shows)
+        test('is shown to matter', (context) => note(context, probe, 'control', () => showScripted(context, shows)));
       test('holds', (context) => note(context, probe, 'confined', () => runScripted(context, probe)));
       return;
     }
-    test('succeeds unconfined', (context) => note(context, probe, 'control', () => showProgram(context, probe, language)));
+    test('succeeds unconfined', (context) =>
+      note(context, probe, 'control', () => showProgram(context, probe, language)));
     test('is confined', (context) => note(context, probe, 'confined', () => runProgram(probe, language)));
     if (probe.layer === 'seccomp') {
       test('is refused by the filter alone', () => runUnderFilter(probe, language));
@@ -82,7 +94,7 @@ async function showProgram(context: TestContext, probe: Program, language: Langu
   const ended = await runBare(scene, language, probe.program[language], {
     args: (probe.controlArgs ?? probe.args)?.(scene) ?? [],
     ...(probe.controlMs === undefined ? {} : { ms: probe.controlMs }),
-    then: () => probe.controlCheck?.(scene),
+    atEnd: () => probe.controlCheck?.(scene),
   });
   expect(ended.how, ended.stderr).toBe(probe.controlEnds ?? 'exit 0');
   if (expected !== undefined) expect(ended.findings, ended.stderr).toEqual(expected);
@@ -93,13 +105,13 @@ async function runProgram(probe: Program, language: LanguageName): Promise<Parti
   const { confined, ends, denied, check, layer } = { ...probe, ...probe.weaker?.[level.name] };
   const own = probe.sandbox && open({ language, ...inScene(probe.sandbox) });
   try {
-    const result = await withWitness(scene, sandbox, () =>
-      (own ?? sandbox).run(languages[language].complete(probe.program[language]), {
-        ...PROBE_LIMITS,
-        args: probe.args?.(scene) ?? [],
-        ...probe.options,
-      }),
-    );
+    const options = { ...PROBE_LIMITS, args: probe.args?.(scene) ?? [], ...probe.options };
+    const code = languages[language].complete(probe.program[language]);
+    const result = await withWitness(scene, sandbox, async () => {
+      const ended = await (own ?? sandbox).run(code, options);
+      await own?.close();
+      return ended;
+    });
     const { reason, exitCode = reason === 'exited' ? 0 : null, signalName } = ends ?? { reason: 'exited' };
     expect(result, result.stderr).toMatchObject({ reason, exitCode, ...(signalName && { signalName }) });
     const expected = inScene(confined);
@@ -114,7 +126,10 @@ async function runProgram(probe: Program, language: LanguageName): Promise<Parti
 }
 
 function expectDenials({ denials }: RunResult, denied: readonly string[]): void {
-  if (!DENIALS_REPORTED) return expect(denials).toEqual([]);
+  if (!DENIALS_REPORTED) {
+    expect(denials).toEqual([]);
+    return;
+  }
   const told = denials.filter(({ count }) => count > 0).map(({ syscall }) => syscall);
   expect(told).toEqual(expect.arrayContaining([...denied]));
 }
@@ -128,14 +143,18 @@ async function runUnderFilter(probe: Program, language: LanguageName): Promise<v
 }
 
 function refusalsOf(findings: Findings): Findings {
-  const marked = Object.entries(findings).map(([name, value]) => [name, value === 'EPERM' ? `errno ${EPERM + MARK}` : value]);
+  const marked = Object.entries(findings).map(([name, value]) => [
+    name,
+    value === 'EPERM' ? `errno ${EPERM + MARK}` : value,
+  ]);
   return Object.fromEntries(marked.filter(([, value]) => /^(errno \d+|ENOSYS|SIGSYS)$/.test(`${value}`)));
 }
 
-async function showScripted(context: TestContext, probe: Scripted): Promise<Partial<Row>> {
-  const shown = await probe.shows(stage().stage);
+async function showScripted(context: TestContext, shows: NonNullable<Scripted['shows']>): Promise<Partial<Row>> {
+  const { stage: own, close } = stage();
+  const shown = await shows(own).finally(close);
   if (shown instanceof NotHere) return skipForeign(context, shown.why);
-  return {};
+  return { got: 'shown' };
 }
 
 async function runScripted(context: TestContext, probe: Scripted): Promise<Partial<Row>> {

@@ -19,13 +19,12 @@ for (const level of levels) {
     continue;
   }
   console.log(`\n== level ${level.name}, ${who}: ${level.title}`);
-  const [command, ...args] = level.start([
-    process.execPath,
-    'node_modules/vitest/vitest.mjs',
-    'run',
-  ]);
-  const env = { ...process.env, PINFOLD_PROBE_LEVEL: level.name };
-  if (chosen.length > 0) env.PINFOLD_PROBES = chosen.join();
+  const [command, ...args] = level.start([process.execPath, 'node_modules/vitest/vitest.mjs', 'run']);
+  const env = {
+    ...process.env,
+    PINFOLD_PROBE_LEVEL: level.name,
+    ...(chosen.length > 0 && { PINFOLD_PROBES: chosen.join() }),
+  };
   const { status, error } = spawnSync(command ?? '', args, { cwd: root, env, stdio: 'inherit' });
   if (error) console.log(error.message);
   failed ||= status !== 0;

@@ -1,4 +1,5 @@
-import type { Limits, RunOptions, SandboxOptions } from '../../src/options.js';
+import type { Limits } from '../../src/limits.js';
+import type { RunOptions, SandboxOptions } from '../../src/options.js';
 import type { Syscall } from '../../src/policy/syscalls.js';
 import type { Reason } from '../../src/protocol.js';
 import type { RunResult } from '../../src/result.js';
@@ -39,11 +40,14 @@ interface Common {
   readonly layer: string;
 }
 
+/** Output is text: what was found is in it. */
+export type ProbeOptions = Omit<RunOptions, 'encoding'>;
+
 /** The part that is tried with and without confinement. */
 export interface Program extends Common {
   readonly program: Readonly<Record<LanguageName, string>>;
   readonly args?: (scene: Scene) => readonly string[];
-  readonly options?: RunOptions;
+  readonly options?: ProbeOptions;
   /** Options of a sandbox of its own; undefined: it uses the one of all probes. */
   readonly sandbox?: InScene<SandboxOptions>;
   /** What the program finds in the sandbox, exactly; undefined where it doesn't come to that. */
@@ -63,15 +67,17 @@ export interface Program extends Common {
   /** Looks from outside at what the control did, before that is cleared away. */
   readonly controlCheck?: (scene: Scene) => void;
   /** What holds at a level that promises less, by the level's name. */
-  readonly weaker?: Readonly<Record<string, Partial<Pick<Program, 'confined' | 'ends' | 'denied' | 'layer' | 'check'>>>>;
+  readonly weaker?: Readonly<
+    Record<string, Partial<Pick<Program, 'confined' | 'ends' | 'denied' | 'layer' | 'check'>>>
+  >;
 }
 
 /** One that needs more than one program, or another host: it does its own asserting and tells what it got. */
 export interface Scripted extends Common {
   readonly expects: string;
   readonly run: (stage: Stage) => Promise<string | NotHere>;
-  /** Shows that without confinement, or with a harmless value, it would be otherwise. */
-  readonly shows: (stage: Stage) => Promise<void | NotHere>;
+  /** Shows that without confinement, or with a harmless value, it would be otherwise. Undefined: it goes without saying. */
+  readonly shows?: (stage: Stage) => Promise<unknown>;
 }
 
 export type Probe = Program | Scripted;
@@ -102,4 +108,10 @@ export const asCapable =
   (scene: Scene): Findings | NotHere =>
     scene.capable(CAPABILITIES[name]) ? findings : new NotHere(`unconfined, it takes ${name}, which this user lacks`);
 
-const CAPABILITIES = { CAP_SYS_MODULE: 16, CAP_SYS_RAWIO: 17, CAP_SYS_ADMIN: 21, CAP_SYS_RESOURCE: 24, CAP_SYS_TIME: 25 };
+const CAPABILITIES = {
+  CAP_SYS_MODULE: 16,
+  CAP_SYS_RAWIO: 17,
+  CAP_SYS_ADMIN: 21,
+  CAP_SYS_RESOURCE: 24,
+  CAP_SYS_TIME: 25,
+};

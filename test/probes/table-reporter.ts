@@ -12,20 +12,26 @@ export default class TableReporter implements Reporter {
     if (state === 'pending') return;
     this.#counts[state] += 1;
     const { probe: row } = test.meta() as { probe?: Row };
-    if (row) this.#remember(state === 'failed' ? { ...row, got: 'FAILED' } : { ...row, ...(state === 'skipped' && { got: 'not here' }) });
+    if (row)
+      this.#remember(
+        state === 'failed' ? { ...row, got: 'FAILED' } : { ...row, ...(state === 'skipped' && { got: 'not here' }) },
+      );
     for (const { message, diff } of errors ?? []) {
       this.#faults.push(`failed: ${test.fullName}\n${message}${diff ? `\n${diff}` : ''}`);
     }
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    for (const module of modules) this.#faults.push(...module.errors().map(({ message, stack }) => `${message}\n${stack}`));
+    for (const module of modules)
+      this.#faults.push(...module.errors().map(({ message, stack }) => `${message}\n${stack}`));
     const lines = [...this.#rows.values()].map(cellsOf);
     const heading = ['probe', 'what it tries', 'unconfined', 'expected', 'got', 'refused by'];
     console.log(layOut([heading, ...lines]));
     for (const fault of this.#faults) console.log(fault);
     const { passed, failed, skipped } = this.#counts;
-    console.log(`${lines.length} probes: ${passed} tests passed, ${failed} failed, ${skipped} not possible for this user`);
+    console.log(
+      `${lines.length} probes: ${passed} tests passed, ${failed} failed, ${skipped} not possible for this user`,
+    );
   }
 
   #remember(row: Row): void {
@@ -39,7 +45,7 @@ function cellsOf(rows: readonly Row[]): string[] {
   const { id, title, outcome, layer } = rows[0] as Row;
   const confined = of('confined');
   const expected = [outcome, confined?.expects].filter(Boolean).join(': ');
-  return [id, title, of('control')?.got ?? 'shown', expected, confined?.got ?? '', confined?.layer ?? layer];
+  return [id, title, of('control')?.got ?? '-', expected, confined?.got ?? '', confined?.layer ?? layer];
 }
 
 const WIDTHS = [3, 52, 24, 30, 26, 32];

@@ -14,12 +14,13 @@ export interface Host {
 
 export const builtPackage = pathToFileURL(join(packageRoot, 'dist/index.js')).href;
 
-/** `script` is a module in which `Sandbox` is known. */
-export function startHost(script: string): Host {
+/** `script` is a module in which `Sandbox` is known; `wrapper` a command that becomes the one that is put behind it. */
+export function startHost(script: string, wrapper: readonly string[] = []): Host {
   if (!existsSync(join(packageRoot, 'dist/index.js')))
     throw new Error('dist/ is missing: run the tests with `npm test`');
   const source = `import { Sandbox } from ${JSON.stringify(builtPackage)};\n${script}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source]);
+  const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', source];
+  const child = spawn(command, args);
   let stdout = '';
   let stderr = '';
   child.stderr.on('data', (chunk) => {

@@ -23,7 +23,10 @@ found["in a child"] = os.WEXITSTATUS(os.waitpid(pid, 0)[1])`,
     },
     confined: { open: [0, 1, 2], 'in a child': 3 },
     // What a careless host had open without close-on-exec.
-    control: (scene) => ({ open: expect.arrayContaining([0, 1, 2, ...scene.leaked]), 'in a child': expect.any(Number) }),
+    control: (scene) => ({
+      open: expect.arrayContaining([0, 1, 2, ...scene.leaked]),
+      'in a child': expect.any(Number),
+    }),
   },
   {
     id: 'D2',

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
+import type { RunOptions } from '../../../src/options.js';
+import { findSupervisors } from '../../api/support/remains.js';
+import { runCommand } from '../../support/command.js';
 import { packageRoot } from '../../support/tree.js';
-import { asRoot, each, type Probe } from '../probe.js';
+import { asRoot, each, type Findings, NotHere, type Probe } from '../probe.js';
 import type { Scene } from '../support/scene.js';
 
 const VIEW = 'the private root: it is not in the view';
@@ -17,15 +20,127 @@ const otherProcess = ['first', "host's"].flatMap((name) =>
   ['root', 'cwd', 'fd', 'exe', 'environ'].map((entry) => `${name} ${entry}`),
 );
 
-const switches = 'kcore kallsyms kmsg sysrq-trigger sys/kernel/core_pattern sys/kernel/modprobe sys/vm/overcommit_memory'.split(
-  ' ',
-);
+const switches =
+  'kcore kallsyms kmsg sysrq-trigger sys/kernel/core_pattern sys/kernel/modprobe sys/vm/overcommit_memory'.split(' ');
 
 /** Landlock is asked before a mount is looked at; where there is none, it's the mount that refuses. */
 const notWritten = (scene: Scene) => (scene.has('filesystem', 'Landlock') ? 'EACCES' : 'EROFS');
 
 const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 let hashBefore = '';
+
+/** Nobody's id in particular: for a control that needs somebody without rights. */
+const ORDINARY = 65_533;
+
+const ROOTS_FILES = new NotHere('only root can make files that give rights to others');
+
+function makePrivilegedFiles(scene: Scene): string {
+  const directory = scene.directory();
+  chmodSync(directory, 0o755);
+  for (const name of ['setuid', 'capable']) copyFileSync('/bin/cat', join(directory, name));
+  chmodSync(join(directory, 'setuid'), 0o4755);
+  // Effective, and CAP_NET_RAW permitted: struct vfs_cap_data, version 2.
+  const set = `import os, sys; os.setxattr(sys.argv[1], "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))`;
+  runCommand(scene.executables.python, ['-c', set, join(directory, 'capable')]);
+  return directory;
+}
+
+function rights(status: string): { uid: string; capabilities: bigint } {
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
+  return { uid: field('Uid').replaceAll('\t', ' '), capabilities: BigInt(`0x${field('CapEff') || '0'}`) };
+}
+
+/** What a job can leave for a host that would take files from it. */
+const leftBehind: readonly [string, string, string, Findings, Findings][] = [
+  [
+    'F15',
+    'leaves files with setuid bits',
+    `
+open("out", "w").close()
+attempt("chmod", lambda: os.chmod("out", 0o6777))`,
+    { chmod: 'done' },
+    { chmod: 'done' },
+  ],
+  [
+    'F16',
+    'leaves symbolic links, also in place of its own directory',
+    `
+attempt("file", lambda: os.symlink(sys.argv[1], "out"))
+attempt("directory", lambda: os.symlink("/etc", "out-directory"))
+attempt("loop", lambda: os.symlink("loop", "loop"))
+attempt("read", lambda: read("out"))`,
+    { ...each(['file', 'directory', 'loop'], 'done'), read: 'ENOENT' },
+    each(['file', 'directory', 'loop', 'read'], 'done'),
+  ],
+  [
+    'F18',
+    'leaves hard links to files that it can only read',
+    `
+source = "/etc/passwd" if len(sys.argv) < 3 else sys.argv[1]
+attempt("link", lambda: os.link(source, "out"))
+attempt("other way", lambda: os.link("/proc/self/exe", "out2", follow_symlinks=True))
+if len(sys.argv) > 2: del found["other way"]`,
+    each(['link', 'other way'], 'EXDEV'),
+    { link: 'done' },
+  ],
+  [
+    'F19',
+    'leaves FIFOs and sockets, and tries devices',
+    `
+attempt("fifo", lambda: os.mkfifo("out"))
+attempt("socket", lambda: os.mknod("out2", 0o140600))`,
+    { fifo: 'done', socket: 'EPERM' },
+    { fifo: 'done', socket: 'done' },
+  ],
+  [
+    'F21',
+    'leaves a tree that is 10,000 levels deep, and as many entries as it may',
+    `
+levels, entries = (10_000, 100_000) if len(sys.argv) < 3 else (500, 20_000)
+try:
+    for depth in range(levels):
+        os.mkdir("d")
+        os.chdir("d")
+    found["deep"] = "done"
+except OSError as error: found["deep"] = name_of(error.errno)
+os.chdir("/tmp" if len(sys.argv) < 3 else "/proc/self/cwd")
+try:
+    for number in range(entries): os.close(os.open("e%d" % number, os.O_CREAT))
+    found["wide"] = "done"
+except OSError as error: found["wide"] = name_of(error.errno)`,
+    { deep: 'done', wide: 'ENOSPC' },
+    { deep: 'done', wide: 'done' },
+  ],
+  [
+    'F22',
+    'leaves files with names that are paths, escapes or no text',
+    `
+names = [b"a\\nb", b"\\xff\\xfe", b"__proto__", b"constructor", b"..x", b" ", b"-rf", b"%2e%2e%2fx", b"\\x1b[2J", b"x" * 255, b"C:\\\\x"]
+for number, name in enumerate(names): attempt(str(number), lambda: open(name, "wb").close())
+attempt("up", lambda: open("../x", "w").close())
+attempt("long", lambda: open("x" * 256, "w").close())
+found["seen"] = len(set(os.listdir(b".")) & set(names))
+if os.path.exists("../x"): os.unlink("../x")`,
+    {
+      ...each(
+        Array.from({ length: 11 }, (_, n) => `${n}`),
+        'done',
+      ),
+      up: 'EROFS',
+      long: 'ENAMETOOLONG',
+      seen: 11,
+    },
+    {
+      ...each(
+        Array.from({ length: 11 }, (_, n) => `${n}`),
+        'done',
+      ),
+      up: 'done',
+      long: 'ENAMETOOLONG',
+      seen: 11,
+    },
+  ],
+];
 
 export const filesystem: readonly Probe[] = [
   {
@@ -42,7 +157,9 @@ export const filesystem: readonly Probe[] = [
     title: 'reads home directories, and a canary beside the app',
     outcome: 'H',
     layer: VIEW,
-    program: { python: `for path in sys.argv[1:4]: attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else read(path))` },
+    program: {
+      python: `for path in sys.argv[1:4]: attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else read(path))`,
+    },
     args: (scene) => [homedir(), '/home', scene.canary],
     confined: (scene) => hidden([homedir(), '/home', scene.canary], scene),
     control: (scene) => each([homedir(), '/home', scene.canary], 'done'),
@@ -102,7 +219,10 @@ found["system's docker.sock"] = os.path.exists("/var/run/docker.sock") or os.pat
     },
     args: (scene) => [scene.app, packageRoot],
     confined: { ...each(['app', '.env', 'package', 'docker.sock'], 'ENOENT'), "system's docker.sock": false },
-    control: { ...each(['app', '.env', 'package', 'docker.sock'], 'done'), "system's docker.sock": expect.any(Boolean) },
+    control: {
+      ...each(['app', '.env', 'package', 'docker.sock'], 'done'),
+      "system's docker.sock": expect.any(Boolean),
+    },
   },
   {
     id: 'F3',
@@ -245,7 +365,9 @@ for path in ("kcore", "kallsyms", "kmsg", "sysrq-trigger", "sys/kernel/core_patt
     attempt(path, lambda: os.close(os.open("/proc/" + path, mode)))`,
     },
     confined: each(switches, 'ENOENT'),
-    control: asRoot(Object.fromEntries(switches.map((path) => [path, existsSync(`/proc/${path}`) ? 'done' : 'ENOENT']))),
+    control: asRoot(
+      Object.fromEntries(switches.map((path) => [path, existsSync(`/proc/${path}`) ? 'done' : 'ENOENT'])),
+    ),
   },
   {
     id: 'F8',
@@ -331,8 +453,16 @@ found["directory"] = os.path.isdir(directory)`,
     },
     args: () => ['/.pinfold'],
     controlArgs: () => ['.'],
-    confined: { ...each(['pinfold.node', 'python.py'], 'ENOENT'), ...each(['new pinfold.node', 'new python.py'], 'EROFS'), directory: true },
-    control: { ...each(['pinfold.node', 'python.py'], 'ENOENT'), ...each(['new pinfold.node', 'new python.py'], 'done'), directory: true },
+    confined: {
+      ...each(['pinfold.node', 'python.py'], 'ENOENT'),
+      ...each(['new pinfold.node', 'new python.py'], 'EROFS'),
+      directory: true,
+    },
+    control: {
+      ...each(['pinfold.node', 'python.py'], 'ENOENT'),
+      ...each(['new pinfold.node', 'new python.py'], 'done'),
+      directory: true,
+    },
   },
   {
     id: 'F11',
@@ -388,6 +518,122 @@ found["devices"] = sorted(name for name in os.listdir("/dev") if not os.path.isl
       devices: ['full', 'null', 'random', 'shm', 'urandom', 'zero'],
     },
     control: expect.objectContaining({ ptmx: 'done' }),
+  },
+  {
+    id: 'F14',
+    title: "runs root's setuid program and one with capabilities, from a mount",
+    outcome: 'E',
+    layer: 'nosuid mounts, no_new_privs, user namespace',
+    expects: 'gains nothing',
+    run: async ({ scene, open, limits }) => {
+      if (!scene.isRoot) return ROOTS_FILES;
+      const directory = makePrivilegedFiles(scene);
+      const sandbox = open({ mounts: [{ source: directory, target: '/privileged' }] });
+      for (const name of ['setuid', 'capable']) {
+        const code = `import subprocess; print(subprocess.run(["/privileged/${name}", "/proc/self/status"], capture_output=True, text=True).stdout)`;
+        expect(rights((await sandbox.run(code, limits)).stdout), name).toEqual({
+          uid: '1000 1000 1000 1000',
+          capabilities: 0n,
+        });
+      }
+      rmSync(directory, { recursive: true });
+      return 'gains nothing';
+    },
+    shows: async ({ scene }) => {
+      if (!scene.isRoot) return ROOTS_FILES;
+      const directory = makePrivilegedFiles(scene);
+      const run = (name: string) =>
+        rights(runCommand(join(directory, name), ['/proc/self/status'], { uid: ORDINARY, gid: ORDINARY, cwd: '/' }));
+      expect(run('setuid').uid).toBe(`${ORDINARY} 0 0 0`);
+      expect(run('capable').capabilities).toBeGreaterThan(0n);
+      rmSync(directory, { recursive: true });
+      return undefined;
+    },
+  },
+  {
+    id: 'F14',
+    title: 'makes a setuid program in its scratch',
+    outcome: 'E',
+    layer: 'nosuid mounts, no_new_privs, user namespace',
+    program: {
+      python: `
+import shutil, subprocess
+path = os.path.abspath(shutil.copy("/bin/cat", "mine"))
+attempt("chmod", lambda: os.chmod(path, 0o6755))
+attempt("chown", lambda: os.chown(path, 0, 0))
+attempt("xattr", lambda: os.setxattr(path, "security.capability", bytes.fromhex("0100000200000020000000000000000000000000")))
+text = subprocess.run([path, "/proc/self/status"], capture_output=True, text=True).stdout
+found["ids"] = [line.split()[1:] for line in text.splitlines() if line.startswith(("Uid", "CapEff"))]`,
+    },
+    options: { env: { PATH: '/usr/bin:/bin' } },
+    confined: {
+      chmod: 'done',
+      chown: expect.stringMatching(/^(EINVAL|EPERM)$/),
+      xattr: 'ENOTSUP',
+      ids: [['1000', '1000', '1000', '1000'], ['0000000000000000']],
+    },
+    control: asRoot({ ...each(['chmod', 'chown', 'xattr'], 'done'), ids: expect.any(Array) }),
+  },
+  ...leftBehind.map(
+    ([id, title, python, confined, control]): Probe => ({
+      id,
+      title,
+      outcome: 'X',
+      layer: 'the scratch goes with the job; nothing is collected in 0.1',
+      program: { python },
+      args: (scene) => [scene.canary],
+      // Landlock looks at every level above a new entry, so that depth takes its time.
+      options: { wallMs: 55_000, cpuMs: 55_000 },
+      confined,
+      control,
+      check: ({ files, skipped, usage }) => {
+        expect([Object.keys(files), skipped]).toEqual([[], []]);
+        expect(usage.wallMs).toBeLessThan(50_000);
+      },
+    }),
+  ),
+  {
+    id: 'F16',
+    title: 'is to have its files collected',
+    outcome: 'R',
+    layer: 'options: not in 0.1',
+    expects: 'invalid-option',
+    run: async ({ sandbox }) => {
+      for (const collect of [['out'], ['../x'], ['/etc/passwd'], ['**'], []]) {
+        await expect(sandbox.run('1', { collect } as RunOptions)).rejects.toMatchObject({ code: 'invalid-option' });
+      }
+      return 'invalid-option';
+    },
+  },
+  {
+    id: 'F23',
+    title: 'is to get files: traversal, absolute, duplicate, a file where a directory is',
+    outcome: 'R',
+    layer: 'options: not in 0.1',
+    expects: 'invalid-option',
+    run: async ({ open }) => {
+      const fresh = open();
+      const before = findSupervisors();
+      const names = [
+        '../x',
+        '/etc/x',
+        'a/../../x',
+        'a//b',
+        './a',
+        '',
+        '.',
+        '..',
+        'a\0b',
+        'a\nb',
+        '__proto__',
+        'main.py',
+      ];
+      for (const files of [...names.map((name) => ({ [name]: 'x' })), { a: 'x', 'a/b': 'y' }, { 'a/b': 'x', a: 'y' }]) {
+        await expect(fresh.run('1', { files } as RunOptions)).rejects.toMatchObject({ code: 'invalid-option' });
+      }
+      expect(findSupervisors()).toEqual(before);
+      return 'invalid-option';
+    },
   },
 ];
 

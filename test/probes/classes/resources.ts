@@ -237,7 +237,7 @@ if ${index + 1} == 2: found["left"] = left > 0`,
       },
       args: () => [`${10 * 1000 ** 3}`],
       controlArgs: () => [`${4 * MiB}`],
-      options: { wallMs: 55_000, cpuMs: 55_000, encoding: 'buffer' },
+      options: { wallMs: 55_000, cpuMs: 55_000 },
       confined: undefined,
       check: (result) => {
         expect(result).toMatchObject({ stdoutTruncated: index === 0, stderrTruncated: index === 1 });

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { asRoot, each, NotHere, type Probe } from '../probe.js';
 import type { Syscall } from '../../../src/policy/syscalls.js';
+import { asRoot, each, NotHere, type Probe } from '../probe.js';
 
 const mountCalls =
   'mount umount2 fsopen fsconfig fsmount fspick move_mount open_tree open_tree_attr mount_setattr pivot_root chroot'.split(
@@ -104,7 +104,11 @@ call("io_uring_register", -1, 0, 0, 0)`,
     denied: ['io_uring_setup', 'io_uring_enter', 'io_uring_register'],
     control: ({ sysctl, isRoot }) =>
       sysctl('kernel/io_uring_disabled') === '0' || (sysctl('kernel/io_uring_disabled') === '1' && isRoot)
-        ? { io_uring_setup: 'done', io_uring_enter: 'EBADF', io_uring_register: expect.stringMatching(/^(EBADF|EINVAL)$/) }
+        ? {
+            io_uring_setup: 'done',
+            io_uring_enter: 'EBADF',
+            io_uring_register: expect.stringMatching(/^(EBADF|EINVAL)$/),
+          }
         : new NotHere('io_uring is switched off on this machine'),
   },
   {
@@ -338,12 +342,18 @@ call("capset", struct.pack("Ii", 0x20080522, 0), bytes(24))
 found["ids"] = [os.getuid(), os.geteuid(), os.getgid(), len(os.getgroups())]`,
     },
     confined: {
-      ...each('setuid setgid setfsuid setfsgid setreuid setregid setresuid setresgid setgroups capset'.split(' '), 'EPERM'),
+      ...each(
+        'setuid setgid setfsuid setfsgid setreuid setregid setresuid setresgid setgroups capset'.split(' '),
+        'EPERM',
+      ),
       ids: [1000, 1000, 1000, 0],
     },
     denied: ['setuid', 'setgid', 'setresuid', 'setgroups', 'capset'],
     control: asRoot({
-      ...each('setuid setgid setfsuid setfsgid setreuid setregid setresuid setresgid setgroups capset'.split(' '), 'done'),
+      ...each(
+        'setuid setgid setfsuid setfsgid setreuid setregid setresuid setresgid setgroups capset'.split(' '),
+        'done',
+      ),
       ids: [0, 0, 0, 0],
     }),
   },
@@ -452,8 +462,11 @@ found["threads"] = len(states)
 found["states"] = sorted(set(states))
 in_child("child", lambda: found.update({"child": state("/proc/self/status")}))`,
     },
-    confined: { threads: 5, states: [`2 1${' 0000000000000000'.repeat(5)}`], child: `2 1${' 0000000000000000'.repeat(5)}` },
+    confined: {
+      threads: 5,
+      states: [`2 1${' 0000000000000000'.repeat(5)}`],
+      child: `2 1${' 0000000000000000'.repeat(5)}`,
+    },
     control: { threads: 5, states: [expect.stringMatching(/^0 0 /)], child: expect.stringMatching(/^0 0 /) },
   },
 ];
-

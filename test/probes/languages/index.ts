@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { allSyscalls, type Arch, syscallNumber } from '../../../src/policy/syscalls.js';
+import { type Arch, allSyscalls, syscallNumber } from '../../../src/policy/syscalls.js';
 
 /** What the probes have to know of a language. A new one is added here, and then each probe has to have a program in it. */
 interface ProbeLanguage {
@@ -21,7 +21,8 @@ const numbers = Object.fromEntries(
 
 export const languages = {
   python: {
-    complete: (body) => `${preamble}\nNUMBERS = ${JSON.stringify(numbers)}\n${body}\nprint(json.dumps(found), flush=True)\n`,
+    complete: (body) =>
+      `${preamble}\nNUMBERS = ${JSON.stringify(numbers)}\n${body}\nprint(json.dumps(found), flush=True)\n`,
     bareArguments: (program, args) => ['-c', program, ...args],
     whereabouts: { command: 'python3', args: ['-c', 'import os, sys; print(os.path.realpath(sys.executable))'] },
   },

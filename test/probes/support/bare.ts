@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import type { Findings } from '../probe.js';
-import { type LanguageName, languages } from '../languages/index.js';
 import { packageRoot } from '../../support/tree.js';
+import { type LanguageName, languages } from '../languages/index.js';
+import type { Findings } from '../probe.js';
 import { findMarked, type Scene } from './scene.js';
 
 export interface Ended {
@@ -21,11 +21,16 @@ export interface BareOptions {
   readonly filter?: string;
   readonly ms?: number;
   /** Called when the program has ended, or its time is over, and before what it left is cleared away. */
-  readonly then?: () => void;
+  readonly atEnd?: () => void;
 }
 
 /** Runs a program without a sandbox, with its time limited, and ends all that it leaves behind. */
-export async function runBare(scene: Scene, language: LanguageName, body: string, options: BareOptions = {}): Promise<Ended> {
+export async function runBare(
+  scene: Scene,
+  language: LanguageName,
+  body: string,
+  options: BareOptions = {},
+): Promise<Ended> {
   const { complete, bareArguments } = languages[language];
   const executable = scene.executables[language];
   const bare = [executable, ...bareArguments(complete(body), [...(options.args ?? []), scene.marker])];
@@ -42,7 +47,12 @@ export async function runBare(scene: Scene, language: LanguageName, body: string
   }
 }
 
-function runToEnd(command: string, args: readonly string[], cwd: string, { ms = 20_000, then }: BareOptions): Promise<Ended> {
+function runToEnd(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  { ms = 20_000, atEnd }: BareOptions,
+): Promise<Ended> {
   const child = spawn(command, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.on('error', () => {}).end();
   const out: Buffer[] = [];
@@ -55,7 +65,7 @@ function runToEnd(command: string, args: readonly string[], cwd: string, { ms = 
       const stdout = Buffer.concat(out);
       const ended = { how, findings: parseFindings(stdout), stdout, stderr: `${Buffer.concat(err)}` };
       try {
-        then?.();
+        atEnd?.();
         resolve(ended);
       } catch (error) {
         reject(error);
@@ -86,4 +96,3 @@ export function parseFindings(stdout: Buffer | string): Findings | undefined {
     return undefined;
   }
 }
-

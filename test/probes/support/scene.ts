@@ -1,6 +1,17 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import koffi from 'koffi';
@@ -47,9 +58,10 @@ export async function setScene({ guarantees }: IsolationReport): Promise<Scene> 
   for (const name of ['canary', '.env', 'package.json']) writeFileSync(join(app, name), secret);
   const socket = join(app, 'docker.sock');
   const tcp = await listen({ host: '127.0.0.1', port: 0 });
-  const abstractName = `pinfold-${marker}`;
-  const servers = [tcp, await listen({ path: socket }), await listen({ path: `\0${abstractName}` })];
-  const victim = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  const abstractName = `pinfold-victim-${randomBytes(8).toString('hex')}`;
+  const servers = [tcp, await listen({ path: socket })];
+  const executables = findExecutables();
+  const victim = await startVictim(executables.python, abstractName);
   process.env.PINFOLD_PROBE_SECRET = secret;
   const leaked = leakDescriptors([join(app, 'canary'), app]);
   return {
@@ -63,7 +75,7 @@ export async function setScene({ guarantees }: IsolationReport): Promise<Scene> 
     tcpPort: (tcp.address() as { port: number }).port,
     leaked,
     victim: victim.pid ?? 0,
-    executables: findExecutables(),
+    executables,
     has: (guarantee, mechanism) => guarantees[guarantee].by.some((name) => name.startsWith(mechanism)),
     capable: (capability) => ((effectiveCapabilities() >> BigInt(capability)) & 1n) === 1n,
     sysctl: (path) => (existsSync(`/proc/sys/${path}`) ? readFileSync(`/proc/sys/${path}`, 'utf8').trim() : undefined),
@@ -81,6 +93,23 @@ export async function setScene({ guarantees }: IsolationReport): Promise<Scene> 
 function effectiveCapabilities(): bigint {
   const [, mask = '0'] = /^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   return BigInt(`0x${mask}`);
+}
+
+/** A process of the host's that greets whoever connects to an abstract socket, which Node's own servers can't. */
+async function startVictim(python: string, abstractName: string): Promise<ChildProcess> {
+  const program = `
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind("\\0" + sys.argv[1])
+server.listen()
+print("up", flush=True)
+while True: server.accept()[0].sendall(b"hello")`;
+  const child = spawn(python, ['-c', program, abstractName], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve);
+    child.once('exit', (code) => reject(new Error(`the victim ended with ${code}`)));
+  });
+  return child;
 }
 
 function listen(where: { path: string } | { host: string; port: number }): Promise<Server> {
@@ -103,7 +132,8 @@ function findExecutables(): Scene['executables'] {
   return Object.fromEntries(
     Object.entries(languages).map(([name, { whereabouts }]) => {
       const { stdout, status, error } = spawnSync(whereabouts.command, whereabouts.args, { encoding: 'utf8' });
-      if (status !== 0) throw new Error(`${whereabouts.command} can't be asked where it is: ${error?.message ?? status}`);
+      if (status !== 0)
+        throw new Error(`${whereabouts.command} can't be asked where it is: ${error?.message ?? status}`);
       return [name, stdout.trim()];
     }),
   ) as unknown as Scene['executables'];
