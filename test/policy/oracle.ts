@@ -43,15 +43,16 @@ const RETURN = 0x06;
 const RET_ERRNO = 0x0005;
 const RET_USER_NOTIF = 0x7fc0;
 
-/** The same filter for a process without a listener, as a job gets it where the kernel gives none. `added` goes to each errno. */
-export function withoutListener(filter: Uint8Array, added = 0): Uint8Array {
+/** The same filter for a process without a listener, as a job gets it where the kernel gives none. `added` goes to each errno, or `to` those. */
+export function withoutListener(filter: Uint8Array, added = 0, to?: readonly number[]): Uint8Array {
   const copy = filter.slice();
   const view = new DataView(copy.buffer);
   for (let at = 0; at < copy.length; at += 8) {
     const action = view.getUint16(at + 6, true);
     if (view.getUint16(at, true) !== RETURN || (action !== RET_ERRNO && action !== RET_USER_NOTIF)) continue;
     view.setUint16(at + 6, RET_ERRNO, true);
-    view.setUint16(at + 4, view.getUint16(at + 4, true) + added, true);
+    const errno = view.getUint16(at + 4, true);
+    if (to?.includes(errno) ?? true) view.setUint16(at + 4, errno + added, true);
   }
   return copy;
 }

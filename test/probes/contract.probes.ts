@@ -6,9 +6,8 @@ import { type RunResult, Sandbox, type SandboxOptions } from '../../src/index.js
 import { compileFilter } from '../../src/policy/filter.js';
 import { buildPolicy } from '../../src/policy/policy.js';
 import type { Arch } from '../../src/policy/syscalls.js';
-import { MARK, markRefusals } from '../support/marked.js';
+import { withoutListener } from '../policy/oracle.js';
 import { skipForeign } from '../support/skip.js';
-import { DENIALS_REPORTED } from './denials.js';
 import { type LanguageName, languageNames, languages } from './languages/index.js';
 import { currentLevel } from './levels.mjs';
 import { probes } from './list.js';
@@ -28,6 +27,8 @@ import { type Scene, setScene } from './support/scene.js';
 import { withWitness } from './support/witness.js';
 
 const { EPERM } = constants.errno;
+/** Added to the errno of a refusal by the filter alone: the kernel itself never answers with such numbers. */
+const MARK = 150;
 const PROBE_LIMITS = { wallMs: 20_000, cpuMs: 20_000 };
 const level = currentLevel();
 const wanted = process.env.PINFOLD_PROBES?.split(',');
@@ -43,7 +44,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'pinfold-probes-'));
   filter = join(directory, 'filter');
   const policy = buildPolicy({ network: false, allow: [], deny: [] });
-  writeFileSync(filter, markRefusals(compileFilter(policy, process.arch as Arch), [EPERM]));
+  writeFileSync(filter, withoutListener(compileFilter(policy, process.arch as Arch), MARK, [EPERM]));
 });
 
 afterAll(() => {
@@ -126,10 +127,6 @@ async function runProgram(probe: Program, language: LanguageName): Promise<Parti
 }
 
 function expectDenials({ denials }: RunResult, denied: readonly string[]): void {
-  if (!DENIALS_REPORTED) {
-    expect(denials).toEqual([]);
-    return;
-  }
   const told = denials.filter(({ count }) => count > 0).map(({ syscall }) => syscall);
   expect(told).toEqual(expect.arrayContaining([...denied]));
 }

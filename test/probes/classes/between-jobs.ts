@@ -217,17 +217,18 @@ for name, arguments in (("inotify_init", ()), ("inotify_init1", (0,))):
     watch = call(name, *arguments)
 call("inotify_add_watch", watch, b"/usr/lib", 0xfff)
 call("fanotify_init", 0, 0)
-attempt("lease", lambda: __import__("fcntl").fcntl(os.open("/usr/lib", os.O_RDONLY), 1026, 1))`,
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+attempt("notice", lambda: __import__("fcntl").fcntl(os.open("/usr/lib", os.O_RDONLY), 1026, 1))`,
     },
     confined: {
       ...Object.fromEntries(['inotify_init', 'inotify_init1', 'inotify_add_watch'].map((name) => [name, 'ENOSYS'])),
       fanotify_init: 'EPERM',
-      lease: 'EPERM',
+      notice: 'EPERM',
     },
     denied: ['fanotify_init', 'fcntl'],
     control: expect.objectContaining({
       ...Object.fromEntries(['inotify_init', 'inotify_init1', 'inotify_add_watch'].map((name) => [name, 'done'])),
-      lease: 'done',
+      notice: 'done',
     }),
   },
   {

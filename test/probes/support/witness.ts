@@ -60,8 +60,8 @@ function takePicture(scene: Scene): Picture {
   };
 }
 
-/** Control groups are kept for the next job, each with an eventfd. */
-const KEPT = /^(\/sys\/fs\/cgroup|anon_inode:\[eventfd\])/;
+/** Control groups are kept for the next job, each with an eventfd; and so is the memory for a table of denials. */
+const KEPT = /^(\/sys\/fs\/cgroup|anon_inode:\[eventfd\]|\/memfd:)/;
 
 /** Without those of control groups. Null where this user may not look. */
 function countDescriptors(pid: number): number | null {
