@@ -376,15 +376,18 @@ for path in ("kcore", "kallsyms", "kmsg", "sysrq-trigger", "sys/kernel/core_patt
     layer: VIEW,
     program: {
       python: `
-for path in ("/sys", "/sys/fs/cgroup", "/sys/kernel", "/sys/kernel/security", "/proc/sys", "/proc/sysrq-trigger", "/boot", "/run", "/var", "/root/.ssh", "/dev/pts"):
+for path in ("/sys", "/sys/fs/cgroup", "/sys/kernel", "/sys/kernel/tracing", "/sys/kernel/debug", "/proc/sys", "/boot", "/var", "/dev/pts"):
     attempt(path, lambda: os.stat(path))
-found["release_agent"] = [directory for directory, _, names in os.walk(sys.argv[1]) if "release_agent" in names]
-for path in ("/proc/sys", "/boot", "/run", "/var", "/root/.ssh", "/proc/sysrq-trigger", "/dev/pts", "/sys/kernel/security"): del found[path]`,
+found["release_agent"] = [directory for directory, _, names in os.walk(sys.argv[1]) if "release_agent" in names]`,
     },
     args: () => ['/'],
-    controlArgs: () => ['/sys/fs/cgroup/cpu'],
-    confined: { ...each(['/sys', '/sys/fs/cgroup', '/sys/kernel'], 'ENOENT'), release_agent: [] },
-    control: { ...each(['/sys', '/sys/fs/cgroup', '/sys/kernel'], 'done'), release_agent: expect.any(Array) },
+    controlArgs: () => ['/sys/fs/cgroup'],
+    confined: {
+      ...each(['/sys', '/sys/fs/cgroup', '/sys/kernel', '/sys/kernel/tracing', '/sys/kernel/debug'], 'ENOENT'),
+      ...each(['/proc/sys', '/boot', '/var', '/dev/pts'], 'ENOENT'),
+      release_agent: [],
+    },
+    control: expect.objectContaining(each(['/sys', '/sys/fs/cgroup', '/sys/kernel', '/proc/sys', '/var'], 'done')),
   },
   {
     id: 'F9',

@@ -203,7 +203,7 @@ found["parent"] = "there" if os.getppid() == parent else "gone"`,
   },
   {
     id: 'P5',
-    title: 'traces itself, its child and its parent',
+    title: 'traces itself and its child',
     outcome: 'E',
     layer: 'seccomp',
     program: {
@@ -214,11 +214,8 @@ if child == 0:
     time.sleep(60)
     os._exit(0)
 call("ptrace", 0x4206, child, 0, 0, name="SEIZE child")
-call("ptrace", 16, child, 0, 0, name="ATTACH child again")
 in_child("me", lambda: call("ptrace", 0, 0, 0, 0, name="TRACEME"))
-os.kill(child, signal.SIGKILL)
-if found["ATTACH child again"] != "EPERM" or found["SEIZE child"] != "done": del found["ATTACH child again"]
-found.pop("ATTACH child again", None)`,
+os.kill(child, signal.SIGKILL)`,
     },
     confined: each(['SEIZE child', 'TRACEME'], 'EPERM'),
     denied: ['ptrace'],
@@ -383,9 +380,7 @@ for name, flag in flags.items():
     pid = call("clone", flag | USER | signal.SIGCHLD, 0, 0, 0, 0, name="clone " + name)
     if pid == 0: os._exit(0)
     if pid > 0: os.waitpid(pid, 0)
-in_child("child", lambda: call("unshare", 0x20000, name="unshare NEWNS alone"))
-in_child("child", lambda: call("unshare", 0x400, name="unshare of nothing but descriptors"))
-if found["unshare NEWNS alone"] == "done" or os.geteuid() != 0: del found["unshare NEWNS alone"]`,
+in_child("child", lambda: call("unshare", 0x400, name="unshare of nothing but descriptors"))`,
     },
     confined: {
       ...each(
@@ -419,7 +414,7 @@ for name, flags in (("clone3", 0), ("clone3 NEWUSER", 0x10000000)):
     if pid == 0: os._exit(0)
     if pid > 0: os.waitpid(pid, 0)
 ran = []
-threads = [threading.Thread(target=ran.append, args=(1,)) for _ in range(4)] if os.environ.get("NO_THREADS") is None else []
+threads = [threading.Thread(target=ran.append, args=(1,)) for _ in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 found["threads"] = len(ran)`,
