@@ -23,6 +23,8 @@ const LIBRARY = '/.pinfold/pinfold.node';
 const PRESCRIPT = '/.pinfold/python.py';
 /** Where a venv is shown that lies on the host where jobs have their scratch. */
 const MOVED_VENV = '/run/venv';
+/** Where Debian's packages keep what others have beside their modules: matplotlib's fonts and styles, and venv's wheels of pip. */
+const DEBIAN_DIRECTORIES = ['/usr/share/matplotlib', '/usr/share/python-wheels'];
 
 /**
  * Of the zygote alone: a job's environment is what the caller gives. Numeric libraries start a thread for each CPU when they
@@ -239,8 +241,14 @@ function showRuntime(view: View, facts: Facts): void {
   for (const path of facts.mapped) {
     if (!view.sees(path)) for (const name of namesOf(path)) view.follow(name);
   }
-  // Debian's site-packages hold a link to this file.
-  view.copy(`/etc/python${facts.version[0]}.${facts.version[1]}/sitecustomize.py`);
+  if (facts.prefixes.includes('/usr')) showDebian(view, facts);
+}
+
+function showDebian(view: View, { version: [major, minor] }: Facts): void {
+  for (const path of DEBIAN_DIRECTORIES) view.follow(path);
+  view.copy('/etc/matplotlibrc');
+  // Its site-packages hold a link to this file.
+  view.copy(`/etc/python${major}.${minor}/sitecustomize.py`);
 }
 
 /** Whether a prefix holds the runtime and nothing else: no directory of the machine's, and nothing of the caller's in it. */

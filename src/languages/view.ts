@@ -21,8 +21,14 @@ const SYSTEM_DIRECTORIES = [
   '/lib64',
   '/bin',
   '/sbin',
+  // Headers, for compilers: of the system's libraries, and of Debian's Python.
+  '/usr/include',
   '/usr/share/zoneinfo',
   '/usr/share/terminfo',
+  // What draws text asks fontconfig, whose settings are links into its share.
+  '/usr/share/fonts',
+  '/usr/share/fontconfig',
+  '/etc/fonts',
   // Where Debian's links in /usr/bin lead.
   '/etc/alternatives',
 ];
