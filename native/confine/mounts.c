@@ -170,8 +170,8 @@ static long make_owned(const char *path, unsigned mode, uint32_t id) {
   return result < 0 ? result : SYS(fchmodat, AT_FDCWD, path, mode);
 }
 
-/* One file system of limited size for all that a job can write, seen at three places. */
-long mounts_scratch(uint64_t scratch_bytes, uint32_t job_id, struct failure *failure) {
+/* One file system of limited size for all that its owner can write, seen at three places. */
+long mounts_scratch(uint64_t scratch_bytes, uint32_t owner_id, struct failure *failure) {
   uint64_t inodes = scratch_bytes / 4096;
   if (inodes < 1024) inodes = 1024;
   if (inodes > 1048576) inodes = 1048576;
@@ -180,13 +180,21 @@ long mounts_scratch(uint64_t scratch_bytes, uint32_t job_id, struct failure *fai
   text_add_number(text_add(&options, ",nr_inodes="), inodes);
   const unsigned long flags = MS_NOSUID | MS_NODEV;
   long result = failure_at(failure, PATH_TMP, SYS(mount, "tmpfs", PATH_TMP, "tmpfs", flags, options.start));
-  if (result == 0) result = make_owned(PATH_TMP "/work", 0700, job_id);
-  if (result == 0) result = make_owned(PATH_TMP "/shm", 01777, job_id);
-  if (result == 0) result = make_owned(PATH_TMP "/tmp", 01777, job_id);
+  if (result == 0) result = make_owned(PATH_TMP "/work", 0700, owner_id);
+  if (result == 0) result = make_owned(PATH_TMP "/shm", 01777, owner_id);
+  if (result == 0) result = make_owned(PATH_TMP "/tmp", 01777, owner_id);
   if (result == 0) result = failure_at(failure, PATH_WORK, SYS(mount, PATH_TMP "/work", PATH_WORK, 0, MS_BIND, 0));
   if (result == 0) result = failure_at(failure, PATH_SHM, SYS(mount, PATH_TMP "/shm", PATH_SHM, 0, MS_BIND, 0));
   if (result == 0) result = failure_at(failure, PATH_TMP, SYS(mount, PATH_TMP "/tmp", PATH_TMP, 0, MS_BIND, 0));
   return result < 0 ? result : SYS(chdir, PATH_WORK);
+}
+
+/* /tmp twice: the file system itself, and the one of its directories that lies on it. */
+long mounts_drop_scratch(void) {
+  static const char *const places[] = {PATH_WORK, PATH_SHM, PATH_TMP, PATH_TMP};
+  long result = 0;
+  for (size_t i = 0; result == 0 && i < COUNT_OF(places); i++) result = SYS(umount2, places[i], DETACH);
+  return result;
 }
 
 static long configure(long context, const char *key, const char *value) {

@@ -27,8 +27,11 @@ long mounts_new_root(void *unused, struct failure *failure);
 long mounts_view(const struct view_entry *entries, size_t count, struct failure *failure);
 long mounts_seal_root(void *unused, struct failure *failure);
 
+/* A zygote has a scratch of its own while it preloads, for modules that want to write where they keep their caches. */
+long mounts_drop_scratch(void);
+
 /* In a job's own mount namespace. */
-long mounts_scratch(uint64_t scratch_bytes, uint32_t job_id, struct failure *failure);
+long mounts_scratch(uint64_t scratch_bytes, uint32_t owner_id, struct failure *failure);
 long mounts_proc(struct failure *failure);
 long mounts_hide_inside(struct failure *failure);
 

@@ -145,6 +145,7 @@ static void become_init(int *fds) {
 }
 
 int pinfold_zygote(int fd) {
+  if (mounts_drop_scratch() < 0) return -1;
   report(fd, &(struct message){.kind = MESSAGE_READY});
   if (!receive_setup(fd)) return -1;
   for (;;) {

@@ -31,6 +31,7 @@ DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 CONTROL_DESCRIPTOR = 3
 SCRIPT = "main.py"
 
+ENDING_SECONDS = 1
 EXIT_UNCAUGHT = 1
 EXIT_USAGE = 2
 EXIT_UNFLUSHED = 120
@@ -120,9 +121,17 @@ def preload(names):
             __import__(name)
         except BaseException as error:
             refuse(f"can't preload {name!r}: {type(error).__name__}: {error}")
-        before, threads = threads, count_threads()
+        before, threads = threads, count_remaining_threads(threads)
         if threads > before:
             refuse(f"can't preload {name!r}: its import starts {threads - before} thread(s), which no job would have")
+
+
+def count_remaining_threads(before):
+    """A thread that has been told to end, such as the timer of a slow cache, may take a moment to."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    while count_threads() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return count_threads()
 
 
 def count_threads():

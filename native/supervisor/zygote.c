@@ -15,6 +15,7 @@
 
 #define START_LIMIT_NS 55000000000ull
 #define LOG_BYTES 8192
+#define PRELOAD_SCRATCH_BYTES (64ull << 20)
 #define ZYGOTE_SOCKET 3
 #define HOST_NAME "pinfold"
 
@@ -89,6 +90,13 @@ static long make_view(void *unused, struct failure *failure) {
   return mounts_view(configured->view, configured->view_count, failure);
 }
 
+/* Until it has preloaded. Its id inside is 0, and jobs have theirs later. */
+static long lend_scratch(void *unused, struct failure *failure) {
+  (void)unused;
+  long result = mounts_scratch(PRELOAD_SCRATCH_BYTES, 0, failure);
+  return result < 0 ? result : SYS(chdir, "/");
+}
+
 /* The usual mask, not the host's: a stricter one would make a root that jobs can't enter. */
 static long own_session(void *unused, struct failure *failure) {
   (void)unused;
@@ -130,6 +138,7 @@ static const struct step root_steps[] = {
     {STEP_VIEW, collect_unprivileged},
     {STEP_PIVOT_ROOT, mounts_new_root},
     {STEP_VIEW, make_view},
+    {STEP_SCRATCH, lend_scratch},
     {STEP_PRIVATE_ROOT, mounts_seal_root},
     {STEP_NO_NEW_PRIVS, no_new_privs},
     {STEP_SESSION, die_with_supervisor},
