@@ -1,6 +1,6 @@
 // Runs CPython's own regression tests module by module, unconfined and confined, and tells what passes only unconfined.
 //   npm run compatibility [-- --full] [--executable=PATH] [--wall-seconds=N] [--json=FILE] [--keep=DIRECTORY] [MODULE...]
-// Ends with 1 where something differs that differences.mjs has no reason for, or where less than 95 % pass.
+// Ends with 1 where something differs that differences.mjs has no reason for, or where less than 95 % of all pass.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
 import { join } from 'node:path';
@@ -97,7 +97,8 @@ ${rows.length} modules, ${passed} of them pass unconfined
 tests run in these ${same.length}: unconfined ${test('unconfined')}, confined ${test('confined')}`);
   const unexplained = different.filter(({ module }) => differences[module] === undefined);
   for (const { module } of unexplained) console.log(`differs without a reason in differences.mjs: ${module}`);
-  return share >= SHARE_THAT_PASSES && unexplained.length === 0;
+  // The subset is of modules that something could be refused to, so its share says nothing.
+  return unexplained.length === 0 && (share >= SHARE_THAT_PASSES || !values.full);
 }
 
 const version = await runProgram([executable, '--version'], { wallMs: LISTING_MS });
