@@ -10,8 +10,8 @@ export const subset = `
   dbm dbm_dumb dbm_ndbm gzip mailbox memoryio pickle shelve sqlite3 tarfile zipfile zlib
   fcntl pipes poll popen posix pty pwd grp resource select selectors spwd sched wait3 wait4 tty
   contextlib_async queue thread threading threading_local
-  ctypes decimal hashlib locale math platform random secrets crypt readline
-  getpass gettext strptime time datetime uuid zoneinfo venv runpy
+  ctypes hashlib locale math platform random secrets crypt readline
+  getpass gettext strptime time datetime uuid zoneinfo runpy
 `
   .trim()
   .split(/\s+/)
