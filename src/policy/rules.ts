@@ -101,6 +101,8 @@ const F_GETLEASE = 1025;
 const F_NOTIFY = 1026;
 const F_SETDELEG = 1040;
 const F_SETPIPE_SZ = 1031;
+/** What a pipe has from the start, where the user has not too many. */
+const USUAL_PIPE_BYTES = 65536;
 
 const S_IFMT = 0xf000;
 const S_IFIFO = 0x1000;
@@ -152,14 +154,22 @@ export const rules: readonly Rule[] = [
     call: 'fcntl',
     reason:
       'everything known but leases and directory notices, which on the shared read-only files would hold up ' +
-      "sibling jobs or show what they open, and larger pipes, which are taken from the user's other pipes",
+      "sibling jobs or show what they open, and pipes larger than usual, which are taken from the user's other pipes",
     guarantee: 'processes',
     decide: {
       argument: 1,
       cases: [
         // F_DUPFD to F_GETSIG; F_SETOWN_EX to F_GETOWNER_UIDS; F_OFD_...; F_DUPFD_QUERY to F_SET_FILE_RW_HINT
         { values: [[0, 11], [15, 17], [36, 38], F_GETLEASE, [1027, 1030], [1032, 1038]], decision: 'allow' },
-        { values: [F_SETLEASE, F_NOTIFY, F_SETDELEG, F_SETPIPE_SZ], decision: 'EPERM' },
+        { values: [F_SETLEASE, F_NOTIFY, F_SETDELEG], decision: 'EPERM' },
+        {
+          values: [F_SETPIPE_SZ],
+          decision: {
+            argument: 2,
+            cases: [{ values: [[0, USUAL_PIPE_BYTES]], decision: 'allow' }],
+            otherwise: 'EPERM',
+          },
+        },
       ],
       otherwise: 'EINVAL',
     },
