@@ -23,8 +23,8 @@ const LIBRARY = '/.pinfold/pinfold.node';
 const PRESCRIPT = '/.pinfold/python.py';
 /** Where a venv is shown that lies on the host where jobs have their scratch. */
 const MOVED_VENV = '/run/venv';
-/** Where Debian's packages keep what others have beside their modules: matplotlib's fonts and styles, and venv's wheels of pip. */
-const DEBIAN_DIRECTORIES = ['/usr/share/matplotlib', '/usr/share/python-wheels'];
+/** Where Debian keeps what others have beside their modules: matplotlib's fonts and styles, venv's wheels of pip, Tcl's scripts. */
+const DEBIAN_DIRECTORIES = ['/usr/share/matplotlib', '/usr/share/python-wheels', '/usr/share/tcltk'];
 
 /**
  * Of the zygote alone: a job's environment is what the caller gives. Numeric libraries start a thread for each CPU when they

@@ -15,6 +15,7 @@ export const differences = {
   test_trace: READ_ONLY,
   test_fcntl: 'asks for notices of changes in a directory: refused',
   test_posix: 'sets user and group ids, to the ones that it has: refused',
+  test_openpty: NO_TERMINALS,
   test_pty: NO_TERMINALS,
   test_readline: NO_TERMINALS,
   test_resource: 'raises its own hard limit of CPU time, which is none elsewhere',

@@ -47,6 +47,13 @@ test.each([
     },
   ],
   [
+    'finds nothing to run',
+    0,
+    '',
+    'test_x ran no tests\n\n== Tests result: NO TEST RUN ==\n',
+    { verdict: 'failed', ran: 0, skipped: 0, why: ['no test ran'] },
+  ],
+  [
     'does not end',
     null,
     'wall-limit',

@@ -31,6 +31,8 @@ export function readOutcome({ exitCode, ending, output }) {
   const skipped = sumOf(output, /^(?:OK|FAILED) \(.*skipped=(\d+)/gm);
   const why = reasonsOf(output);
   if (exitCode !== 0) return { verdict: 'failed', ran, skipped, why: [ending, ...why].filter((text) => text !== '') };
+  if (/result: no tests? r[au]n/im.test(output))
+    return { verdict: 'failed', ran, skipped, why: ['no test ran', ...why] };
   // regrtest is content with a module that skips itself; nothing was tried then.
   const left = /^\S+ skipped(?: \(resource denied\))?(?: -- (.*))?$/m.exec(output);
   if (left && ran === 0) return { verdict: 'skipped', ran, skipped, why: [left[1] ?? ''] };
