@@ -70,20 +70,35 @@ function comparisonsOf({ argument, mask = 0xffffffff }: Choice, span: Span): (re
 
 /** What becomes of a call that no case holds. libseccomp knows one such action for a whole filter. */
 function otherwiseOf(decision: Decision): Ruling {
-  if (typeof decision === 'string') return decision;
-  const rulings = [decision.otherwise, ...decision.cases.map((one) => one.decision)]
-    .filter((one, index) => index === 0 || typeof one === 'object')
-    .map(otherwiseOf);
-  if (new Set(rulings).size !== 1)
-    throw new Error('libseccomp has no words for nested choices that default differently');
-  return rulings[0] as Ruling;
+  while (typeof decision === 'object') decision = decision.otherwise;
+  return decision;
 }
 
-function rulesOf(call: Syscall, decision: Decision, given: readonly Comparison[] = []): LibseccompRule[] {
+/** A choice that defaults otherwise than its filter says so by one case more, of all values that the others leave. */
+function casesOf(choice: Choice, otherwise: Ruling): Choice['cases'] {
+  if (choice.otherwise === otherwise) return choice.cases;
+  if (choice.mask !== undefined) throw new Error('What is left of masked values is no list of spans');
+  const spans = choice.cases.flatMap(({ values }) => values).map((span) => [span].flat() as number[]);
+  const left: Span[] = [];
+  let next = 0;
+  for (const span of spans.toSorted(([a = 0], [b = 0]) => a - b)) {
+    if ((span[0] ?? 0) > next) left.push([next, (span[0] ?? 0) - 1]);
+    next = (span.at(-1) ?? 0) + 1;
+  }
+  if (next <= 0xffffffff) left.push([next, 0xffffffff]);
+  return [...choice.cases, { values: left, decision: choice.otherwise }];
+}
+
+function rulesOf(
+  call: Syscall,
+  decision: Decision,
+  otherwise = otherwiseOf(decision),
+  given: readonly Comparison[] = [],
+): LibseccompRule[] {
   if (typeof decision === 'string') return [{ call, ruling: decision, comparisons: given }];
-  return decision.cases.flatMap((one) =>
+  return casesOf(decision, otherwise).flatMap((one) =>
     one.values.flatMap((span) =>
-      comparisonsOf(decision, span).flatMap((added) => rulesOf(call, one.decision, [...given, ...added])),
+      comparisonsOf(decision, span).flatMap((added) => rulesOf(call, one.decision, otherwise, [...given, ...added])),
     ),
   );
 }
