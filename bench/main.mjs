@@ -15,15 +15,21 @@ const machine = describeMachine(settings.executable);
 const results = [];
 for (const { name, title, about } of sections) {
   process.stderr.write(`${name}\n`);
-  const findings = await measureApart(name, settings);
-  results.push({ name, title, about, ...findings });
-  console.log(terminalText({ title, findings }));
+  try {
+    const findings = await measureApart(name, settings);
+    results.push({ name, title, about, ...findings });
+    console.log(terminalText({ title, findings }));
+  } catch (error) {
+    // The others take minutes, and need not be lost.
+    console.error(error);
+    process.exitCode = 1;
+  }
 }
 
 const loadAfter = describeMachine(settings.executable).load;
 const report = { machine: { ...machine, loadAfter }, rounds: settings.rounds, isSmoke: settings.isSmoke, results };
 if (json) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
-if (docs) {
+if (docs && results.length === sections.length) {
   writePage(report, docs);
   console.log(`Written: ${join(docs, 'benchmarks.md')}`);
 }

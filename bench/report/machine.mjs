@@ -16,7 +16,8 @@ export function describeMachine(executable) {
     processor: `${cpus()[0]?.model.trim()}, ${process.arch}`,
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    // Without what its builder added to the version.
+    kernel: release().split('-')[0],
     user: process.getuid?.() === 0 ? 'root' : 'an ordinary user',
     node: process.version,
     python: interpreterVersion(executable),

@@ -14,6 +14,7 @@ import { drawPicture } from './picture.mjs';
 
 /** Of a picture's own directory, beside the page. */
 const PICTURES = 'benchmarks';
+const LINE_WIDTH = 120;
 
 /**
  * Writes benchmarks.md and its pictures.
@@ -31,7 +32,23 @@ export function writePage(report, directory) {
 /** @param {Report} report */
 export function pageText(report) {
   const parts = [introduction(report), targetSection(report), ...report.results.map(section)];
-  return `${parts.join('\n\n')}\n`;
+  return `${parts.join('\n\n').split('\n').map(wrap).join('\n')}\n`;
+}
+
+/**
+ * Prose is broken where the other pages break it.
+ * @param {string} line
+ */
+function wrap(line) {
+  if (line.startsWith('|') || line.startsWith('!')) return line;
+  const lines = [''];
+  for (const word of line.split(' ')) {
+    const last = lines.length - 1;
+    const longer = lines[last] ? `${lines[last]} ${word}` : word;
+    if (longer.length <= LINE_WIDTH) lines[last] = longer;
+    else lines.push(word);
+  }
+  return lines.join('\n');
 }
 
 /** @param {Report} report */

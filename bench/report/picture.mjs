@@ -3,15 +3,15 @@ import { shortText } from './cells.mjs';
 const WIDTH = 760;
 const FONT = 'font-family="system-ui, sans-serif" font-size="13"';
 const TITLE_HEIGHT = 34;
-/** Colours that can be read on white and on black; where the reader's system says which it is, better ones. */
+/** With a paper of its own: the page around it may be light where the reader's system is dark. */
 const STYLE = `<style>
-.text { fill: #24292f } .quiet { fill: #656d76 } .rule { stroke: #d0d7de }
+.paper { fill: #ffffff } .text { fill: #24292f } .quiet { fill: #656d76 } .rule { stroke: #d0d7de }
 .ours { fill: #1a7f64; stroke: #1a7f64 }
 .other0 { fill: #8c959f; stroke: #8c959f } .other1 { fill: #b35900; stroke: #b35900 } .other2 { fill: #3b6fc9; stroke: #3b6fc9 }
 .other3 { fill: #9a4fb5; stroke: #9a4fb5 } .other4 { fill: #a8891c; stroke: #a8891c } .other5 { fill: #c4457d; stroke: #c4457d }
 .other6 { fill: #5a7d8c; stroke: #5a7d8c }
 @media (prefers-color-scheme: dark) {
-.text { fill: #e6edf3 } .quiet { fill: #8d96a0 } .rule { stroke: #30363d }
+.paper { fill: #0d1117 } .text { fill: #e6edf3 } .quiet { fill: #8d96a0 } .rule { stroke: #30363d }
 .ours { fill: #3fb68b; stroke: #3fb68b }
 }
 </style>`;
@@ -39,7 +39,7 @@ function drawBars({ title, unit, bars }) {
 
 /** @param {import('../types.mjs').Lines} picture */
 function drawLines({ title, unit, across, ticks, lines }) {
-  const [left, right, bottom, height] = [60, 220, 46, 300];
+  const [left, right, bottom, height] = [60, 240, 46, 300];
   const top = TITLE_HEIGHT + 6;
   const highest = niceAbove(Math.max(...lines.flatMap(({ values }) => values)));
   const x = (/** @type {number} */ index) => left + (index * (WIDTH - left - right)) / Math.max(1, ticks.length - 1);
@@ -113,6 +113,7 @@ function svg(height, title, marks) {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" ${FONT}>`,
     `<title>${escapeXml(title)}</title>`,
     STYLE,
+    `<rect class="paper" width="${WIDTH}" height="${height}" rx="6"/>`,
     `<text class="text" x="10" y="20" font-weight="600">${escapeXml(title)}</text>`,
     ...marks,
     '</svg>\n',

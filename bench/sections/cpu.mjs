@@ -11,7 +11,7 @@ export const about =
 
 /** @param {import('../types.mjs').Context} context */
 export async function measure({ executable, rounds, isSmoke }) {
-  const steps = isSmoke ? 1_000 : 15_000_000;
+  const steps = isSmoke ? 1_000 : 20_000_000;
   const sandbox = await openSandbox(executable, { concurrency: 1, limits: { wallMs: 60_000 } });
   const bare = (/** @type {string} */ code) => runBare([executable, '-c', code]);
   const confined = (/** @type {string} */ code) => runConfined(sandbox, code);
