@@ -1,4 +1,5 @@
 import * as cpu from './sections/cpu.mjs';
+import * as filter from './sections/filter.mjs';
 import * as growth from './sections/growth.mjs';
 import * as idle from './sections/idle.mjs';
 import * as largeHost from './sections/large-host.mjs';
@@ -13,4 +14,4 @@ import * as throughput from './sections/throughput.mjs';
  * `name`, `title`, `about` and `measure` (see types.mjs), and a line here.
  * @type {import('./types.mjs').Section[]}
  */
-export const SECTIONS = [latency, preload, throughput, largeHost, memory, idle, cpu, growth, streams];
+export const SECTIONS = [latency, preload, throughput, largeHost, memory, idle, cpu, filter, growth, streams];
