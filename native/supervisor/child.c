@@ -46,3 +46,16 @@ long child_place_descriptors(const int *fds, int count) {
   long result = SYS(close_range, count, ~0u, 0);
   return result < 0 ? result : 0;
 }
+
+/* More than fit are killed when the first have ended: proc_pid_children(5) */
+#define LIST_BYTES 4096
+
+void child_kill_all(uint32_t own_pid) {
+  char list[LIST_BYTES];
+  TEXT(path, 64);
+  text_add(text_add_number(text_add(&path, "/proc/self/task/"), own_pid), "/children");
+  if (file_read(AT_FDCWD, path.start, list, sizeof list) <= 0) return;
+  uint64_t pid = 0;
+  /* A number that the buffer cut off would be somebody else: each ends with a space. */
+  for (const char *at = list; text_number(&at, &pid) && *at == ' '; at++) SYS(kill, pid, SIGKILL);
+}

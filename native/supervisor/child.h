@@ -9,4 +9,7 @@ long child_fork(uint32_t supervisor_pid);
 /* Makes `fds[i]` descriptor i, and closes all above `count`. */
 long child_place_descriptors(const int *fds, int count);
 
+/* Kills every child there is now, known or not. */
+void child_kill_all(uint32_t own_pid);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "../confine/control_groups.h"
 #include "ask.h"
+#include "child.h"
 #include "host.h"
 #include "job_limits.h"
 #include "job_streams.h"
@@ -156,7 +157,9 @@ static void raise_descriptor_limit(void) {
 static void end_everything(void) {
   runs_end_everything();
   ask_kill_all();
-  while (SYS(wait4, -1, 0, __WALL, 0) > 0) continue;
+  /* Also those that no zygote has named yet. Until it is dead it may still make one: so again after each end. */
+  do child_kill_all(own_pid);
+  while (SYS(wait4, -1, 0, __WALL, 0) > 0);
   control_groups_close();
 }
 
