@@ -51,7 +51,8 @@ struct serve_order {
 };
 
 #define FORK_DESCRIPTORS 5
-#define FORK_CANARY 1 /* a flag: this job tries what must fail before it parks */
+#define FORK_CANARY 1  /* a flag: this job tries what must fail before it parks */
+#define FORK_AWAITED 2 /* a flag: a run waits for this very job */
 
 /* To the zygote, with its descriptors: control, stdin, stdout, stderr, the memory of its table of denials. */
 struct fork_order {

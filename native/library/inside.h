@@ -23,7 +23,7 @@ struct inside {
   struct shown shown[SHOWN_MAX];
   uint32_t writable_bytes;
   char writable[WRITABLE_MAX];
-  bool tries_canary;
+  bool tries_canary, is_awaited;
   bool network;
   unsigned char *task;
   size_t task_length;

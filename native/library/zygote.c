@@ -144,6 +144,8 @@ static void become_init(int *fds) {
   leave(1);
 }
 
+int pinfold_is_awaited(void) { return inside.is_awaited; }
+
 int pinfold_zygote(int fd) {
   if (mounts_drop_scratch() < 0) return -1;
   report(fd, &(struct message){.kind = MESSAGE_READY});
@@ -155,6 +157,7 @@ int pinfold_zygote(int fd) {
     bool whole = got == (long)sizeof order && order.kind == ORDER_FORK && fds[FD_COUNT - 1] >= 0;
     scratch_bytes = whole ? order.scratch_bytes : 0;
     inside.tries_canary = whole && order.flags & FORK_CANARY;
+    inside.is_awaited = whole && order.flags & FORK_AWAITED;
     long pid = whole ? fork_sibling() : -EPROTO;
     if (pid == 0) {
       become_init(fds);

@@ -172,6 +172,7 @@ class Interpreter:
         self.length = size()
         self.length_out = ctypes.byref(self.length)
         self.zygote = declare(library.pinfold_zygote, number, number)
+        self.is_awaited = declare(library.pinfold_is_awaited, number)
         self.init = declare(library.pinfold_init, number, number)
         self.receive = declare(library.pinfold_receive, pointer, ctypes.POINTER(size))
         self.seal = declare(library.pinfold_seal, number)
@@ -391,7 +392,8 @@ def serve(python):
     if job != 0:
         os._exit(python.init(job))
     reseed()
-    rehearse(python)
+    if not python.is_awaited():
+        rehearse(python)
     run_job(python)
 
 

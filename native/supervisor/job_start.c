@@ -55,13 +55,14 @@ static long lend_denials(struct job *job, int *child) {
 }
 
 long job_open(struct job *job, bool tries_canary) {
+  uint32_t flags = (tries_canary ? FORK_CANARY : 0) | (job->run ? FORK_AWAITED : 0);
   int child[FORK_DESCRIPTORS] = {-1, -1, -1, -1, -1};
   long result = join_group(job);
   if (result == 0) result = open_control(job, &child[0]);
   if (result == 0) result = streams_open(job, child + 1);
   if (result == 0) result = order_enter(job);
   if (result == 0) result = lend_denials(job, &child[4]);
-  if (result == 0) result = zygote_fork(job->spare_scratch_bytes, tries_canary, child);
+  if (result == 0) result = zygote_fork(job->spare_scratch_bytes, flags, child);
   for (size_t i = 0; i < COUNT_OF(child); i++) descriptor_close(&child[i]);
   if (result < 0) {
     job_close_descriptors(job);

@@ -17,11 +17,15 @@
 #define REAPED_MEMORY 64
 /* Asked of the zygote and not answered yet. Far fewer than fill its socket: while that is full, it can't answer. */
 #define FORKS_AT_ONCE 32
+/* A spare is not prepared beside a run: that would take the processor, and its caches, from it. Only where runs go on for
+ * longer than this it is, one at a time. */
+#define REFILL_DELAY_NS 5000000ull
 
 static struct configuration configuration;
 static uint32_t own_pid;
 static bool configured, ready_told, spares_fail;
 static uint32_t zygotes_lost; /* since a job last parked */
+static uint64_t refill_at_ns; /* 0: no spare is missing, or nothing keeps it from being made */
 
 /* Pid 1s that ended before the zygote could say their pids. */
 static int early_ends[REAPED_MEMORY];
@@ -80,33 +84,49 @@ static void place_waiting(void) {
   while (zygote_serves() && count_forking() < FORKS_AT_ONCE && (job = next_waiting())) place_or_fail(job);
 }
 
-static uint32_t count_spares(void) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < jobs_used; i++)
-    if (jobs[i].state != JOB_FREE && jobs[i].run == 0 && !jobs[i].failed) count++;
+struct census {
+  uint32_t spares, unparked, runs;
+};
+
+static struct census count_jobs(void) {
+  struct census count = {0, 0, 0};
+  for (uint32_t i = 0; i < jobs_used; i++) {
+    const struct job *job = &jobs[i];
+    if (job->state == JOB_FREE || job->failed) continue;
+    count.runs += job->run != 0;
+    count.spares += job->run == 0;
+    count.unparked += job->run == 0 && job->state != JOB_PARKED;
+  }
   return count;
 }
+
+static bool may_refill(const struct census *count, bool is_due) { return !count->runs || (is_due && count->unparked == 0); }
 
 /* The first spare shows that the whole way works, also where none is to be kept. */
 static void refill(void) {
   uint32_t wanted = ready_told ? configuration.warm : configuration.warm ? configuration.warm : 1;
+  uint64_t now = clock_ns(), due_ns = refill_at_ns;
+  refill_at_ns = 0;
   if (spares_fail || !zygote_serves()) return;
-  for (uint32_t have = count_spares(); have < wanted; have++) {
+  struct census count = count_jobs();
+  for (; count.spares < wanted && may_refill(&count, now >= due_ns); count.spares++, count.unparked++) {
     struct job *job = job_new();
-    if (!job) return;
+    if (!job) break;
     job->spare_scratch_bytes = configuration.scratch_bytes;
     place_or_fail(job);
   }
+  if (count.spares < wanted) refill_at_ns = now < due_ns ? due_ns : now + REFILL_DELAY_NS;
 }
 
+/* The one that is furthest, then the oldest: a spare that is still on its way is there sooner than a new one. */
 static struct job *find_spare(uint64_t scratch_bytes) {
-  struct job *oldest = NULL;
+  struct job *best = NULL;
   for (uint32_t i = 0; i < jobs_used; i++) {
     struct job *job = &jobs[i];
-    if (job->state != JOB_PARKED || job->run || job->spare_scratch_bytes != scratch_bytes) continue;
-    if (!oldest || job->sequence < oldest->sequence) oldest = job;
+    if (job->state == JOB_FREE || job->run || job->failed || job->reaped || job->spare_scratch_bytes != scratch_bytes) continue;
+    if (!best || job->state > best->state || (job->state == best->state && job->sequence < best->sequence)) best = job;
   }
-  return oldest;
+  return best;
 }
 
 static void read_limits(struct reader *reader, struct limits *limits) {
@@ -125,18 +145,19 @@ static void read_limits(struct reader *reader, struct limits *limits) {
 static void begin_run(uint32_t run, const struct limits *limits, const struct bytes *task) {
   struct job *spare = find_spare(limits->scratch_bytes);
   struct job *job = spare ? spare : job_new();
-  if (!job || (!spare && !job_keep_task(job, task->start, task->length))) {
+  bool is_parked = job && job->state == JOB_PARKED;
+  if (!job || (!is_parked && !job_keep_task(job, task->start, task->length))) {
     host_failed(run, &(struct failure){STAGE_RESOURCES, STEP_TASK, job ? ENOMEM : EAGAIN, ""}, "");
-    if (job) job_free(job);
+    if (job && !spare) job_free(job);
     return;
   }
   job->run = run;
   job->limits = *limits;
   job->spare_scratch_bytes = limits->scratch_bytes;
-  if (spare) job_hand(job, task->start, task->length);
-  else place_or_fail(job);
+  if (is_parked) job_hand(job, task->start, task->length);
+  else if (!spare) place_or_fail(job);
   spares_fail = false;
-  refill();
+  refill_at_ns = clock_ns() + REFILL_DELAY_NS;
 }
 
 bool runs_frame(const struct frame *frame, const unsigned char *payload) {
@@ -316,6 +337,7 @@ static uint64_t earlier(uint64_t left, uint64_t right) { return !left || (right 
 
 uint64_t runs_next_ns(void) {
   uint64_t next = zygote.state == ZYGOTE_STARTING && zygote.deadline_ns != UINT64_MAX ? zygote.deadline_ns : 0;
+  next = earlier(next, refill_at_ns);
   for (uint32_t i = 0; i < jobs_used; i++) {
     next = earlier(next, limits_next_ns(&jobs[i]));
     if (entering(&jobs[i]) && !jobs[i].failed) next = earlier(next, jobs[i].deadline_ns);
@@ -332,6 +354,7 @@ static void check_entering(struct job *job, uint64_t now) {
 
 void runs_check(uint64_t now) {
   zygote_check_deadline(now);
+  if (refill_at_ns && now >= refill_at_ns) refill();
   for (uint32_t i = 0; i < jobs_used; i++) {
     limits_check(&jobs[i], now);
     check_entering(&jobs[i], now);

@@ -216,8 +216,8 @@ void zygote_start(const struct configuration *configuration, uint32_t supervisor
 
 bool zygote_serves(void) { return zygote.state == ZYGOTE_READY && zygote.socket >= 0; }
 
-long zygote_fork(uint64_t bytes, bool tries_canary, const int fds[FORK_DESCRIPTORS]) {
-  struct fork_order order = {ORDER_FORK, tries_canary ? FORK_CANARY : 0, bytes};
+long zygote_fork(uint64_t bytes, uint32_t flags, const int fds[FORK_DESCRIPTORS]) {
+  struct fork_order order = {ORDER_FORK, flags, bytes};
   long sent = socket_send(zygote.socket, &order, sizeof order, fds, FORK_DESCRIPTORS);
   if (sent == -EPIPE || sent == -ECONNRESET) give_up();
   return sent < 0 ? sent : 0;
