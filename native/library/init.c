@@ -9,6 +9,7 @@
 #include "../confine/capabilities.h"
 #include "../include/pinfold.h"
 #include "listener.h"
+#include "shed.h"
 
 #define REMOTE_CLOSED 0x2000 /* POLLRDHUP */
 
@@ -56,6 +57,7 @@ static void answer(struct pollfd *source) {
 
 void pinfold_init(int pid) {
   int status = 0;
+  shed_interpreter(); /* before it maps anything of its own */
   int children = pid > 0 ? watch_children() : -1;
   if (children < 0 || capabilities_keep(KEPT) < 0 || listener_open() < 0) {
     report_failure(CONTROL_SOCKET, &(struct failure){STAGE_ENTER, STEP_SESSION, pid > 0 ? EPERM : EAGAIN, "init"});
