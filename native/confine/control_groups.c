@@ -8,12 +8,16 @@
 #define PREFIX "pinfold-"
 #define PATH_LIMIT 1024
 
+/* What is read or written for every job: kept open, since a look-up takes longer than the reading. */
+enum group_file { FILE_CPU, FILE_KILLS, FILE_PEAK, FILE_USED, FILE_PROCESSES, FILE_PROCESSES_PEAK, FILE_COUNT };
+
 struct group {
   bool taken;
   int directory[CONTROLLER_COUNT];
   int entrance[CONTROLLER_COUNT]; /* cgroup.procs; only one where one directory serves several controllers */
   int memory_event;
-  uint64_t memory_limit;
+  int file[FILE_COUNT];
+  struct group_limits limits; /* as they are in force; 0 where that isn't known */
   uint64_t cpu_base_ns, kills_base;
 };
 
@@ -22,10 +26,26 @@ static struct {
   int version[CONTROLLER_COUNT];
   char parent[CONTROLLER_COUNT][PATH_LIMIT]; /* the caller's own group in each hierarchy */
   struct group groups[GROUPS_MAX];
+  struct group_limits last; /* of the last run: the next one will have the same ones, most likely */
 } state;
 
 static const char *const v1_names[CONTROLLER_COUNT] = {"memory", "pids", "cpuacct"};
 static const char *const v2_names[CONTROLLER_COUNT] = {"memory", "pids", "cpu"};
+
+static const struct {
+  enum controller controller;
+  struct {
+    const char *name;
+    int mode;
+  } by_version[2];
+} group_files[FILE_COUNT] = {
+    [FILE_CPU] = {CONTROLLER_CPU, {{"cpuacct.usage", O_RDONLY}, {"cpu.stat", O_RDONLY}}},
+    [FILE_KILLS] = {CONTROLLER_MEMORY, {{"memory.oom_control", O_RDONLY}, {"memory.events", O_RDONLY}}},
+    [FILE_PEAK] = {CONTROLLER_MEMORY, {{"memory.max_usage_in_bytes", O_RDWR}, {"memory.peak", O_RDONLY}}},
+    [FILE_USED] = {CONTROLLER_MEMORY, {{"memory.usage_in_bytes", O_RDONLY}, {"memory.current", O_RDONLY}}},
+    [FILE_PROCESSES] = {CONTROLLER_PIDS, {{"pids.max", O_RDWR}, {"pids.max", O_RDWR}}},
+    [FILE_PROCESSES_PEAK] = {CONTROLLER_PIDS, {{"pids.peak", O_RDONLY}, {"pids.peak", O_RDONLY}}},
+};
 
 int control_groups_version(enum controller controller) { return state.version[controller]; }
 
@@ -128,18 +148,25 @@ static void group_path(struct text *path, int controller, int group) {
   text_add_number(text_add(text_add_number(path, state.owner), "-"), (uint64_t)group);
 }
 
+static void forget_limit(struct group *group, int controller) {
+  if (controller == CONTROLLER_MEMORY) group->limits.memory_bytes = 0;
+  if (controller == CONTROLLER_PIDS) group->limits.processes = 0;
+}
+
 static void remove_directory(int index, int controller) {
   int *directory = &state.groups[index].directory[controller];
   if (*directory < 0) return;
   descriptor_close(directory);
   descriptor_close(&state.groups[index].entrance[controller]);
+  for (int i = 0; i < FILE_COUNT; i++)
+    if ((int)group_files[i].controller == controller) descriptor_close(&state.groups[index].file[i]);
+  forget_limit(&state.groups[index], controller);
   TEXT(path, PATH_LIMIT + 64);
   group_path(&path, controller, index);
   SYS(unlinkat, AT_FDCWD, path.start, AT_REMOVEDIR);
 }
 
 static void remove_group(int index) {
-  state.groups[index].memory_limit = 0;
   descriptor_close(&state.groups[index].memory_event);
   for (int i = 0; i < CONTROLLER_COUNT; i++) remove_directory(index, i);
 }
@@ -199,6 +226,7 @@ static long make_group(int index) {
 static void forget_groups(void) {
   for (int i = 0; i < GROUPS_MAX; i++) {
     state.groups[i].memory_event = -1;
+    for (int j = 0; j < FILE_COUNT; j++) state.groups[i].file[j] = -1;
     for (int j = 0; j < CONTROLLER_COUNT; j++) state.groups[i].directory[j] = state.groups[i].entrance[j] = -1;
   }
 }
@@ -260,11 +288,32 @@ static long write_number(int directory, const char *file, uint64_t number) {
   return file_write(directory, file, text.start, text.length);
 }
 
+/* A descriptor of one of the files above, or -errno. */
+static int open_file(struct group *group, enum group_file which) {
+  enum controller controller = group_files[which].controller;
+  if (group->file[which] >= 0) return group->file[which];
+  int version = state.version[controller], directory = group->directory[controller];
+  if (!version || directory < 0) return -ENOENT;
+  const char *name = group_files[which].by_version[version - 1].name;
+  return group->file[which] = (int)SYS(openat, directory, name, group_files[which].by_version[version - 1].mode | O_CLOEXEC, 0);
+}
+
+static long put_number(struct group *group, enum group_file which, uint64_t number) {
+  TEXT(text, 24);
+  text_add_number(&text, number);
+  int fd = open_file(group, which);
+  long put = fd < 0 ? fd : SYS(pwrite64, fd, text.start, text.length, 0);
+  return put < 0 ? put : 0;
+}
+
 /* The number after `key` at the beginning of a line; with an empty key, the number that the file begins with. */
-static uint64_t read_number(int directory, const char *file, const char *key, uint64_t otherwise) {
-  char content[2048];
+static uint64_t get_number(struct group *group, enum group_file which, const char *key, uint64_t otherwise) {
+  char content[2048]; /* the kernel gives these files whole */
   uint64_t number = 0;
-  if (directory < 0 || file_read(directory, file, content, sizeof content) < 0) return otherwise;
+  int fd = open_file(group, which);
+  long got = fd < 0 ? fd : SYS(pread64, fd, content, sizeof content - 1, 0);
+  if (got < 0) return otherwise;
+  content[got] = 0;
   for (const char *line = content; *line; line = text_next_line(line)) {
     if (!text_starts(line, key)) continue;
     const char *at = line + strlen(key);
@@ -274,44 +323,59 @@ static uint64_t read_number(int directory, const char *file, const char *key, ui
   return otherwise;
 }
 
-static uint64_t cpu_ns(const struct group *group) {
-  int directory = group->directory[CONTROLLER_CPU];
-  if (state.version[CONTROLLER_CPU] == 1) return read_number(directory, "cpuacct.usage", "", 0);
-  return read_number(directory, "cpu.stat", "usage_usec", 0) * 1000;
+static uint64_t cpu_ns(struct group *group) {
+  if (state.version[CONTROLLER_CPU] == 1) return get_number(group, FILE_CPU, "", 0);
+  return get_number(group, FILE_CPU, "usage_usec", 0) * 1000;
 }
 
-static uint64_t kills(const struct group *group) {
-  int directory = group->directory[CONTROLLER_MEMORY];
-  if (state.version[CONTROLLER_MEMORY] == 1) return read_number(directory, "memory.oom_control", "oom_kill ", 0);
-  return read_number(directory, "memory.events", "oom_kill ", 0);
-}
+static uint64_t kills(struct group *group) { return get_number(group, FILE_KILLS, "oom_kill ", 0); }
 
-static long limit_memory(struct group *group, uint64_t bytes) {
-  int directory = group->directory[CONTROLLER_MEMORY];
+static long write_memory_limit(int directory, uint64_t bytes) {
   if (state.version[CONTROLLER_MEMORY] == 2) {
     file_write_text(directory, "memory.swap.max", "0"); /* absent without swap accounting */
     return write_number(directory, "memory.max", bytes);
   }
-  if (group->memory_limit == bytes) return write_number(directory, "memory.max_usage_in_bytes", 0);
   /* Memory and swap together may never be less than memory: raise that first, where it is accounted for at all. */
   file_write_text(directory, "memory.memsw.limit_in_bytes", "-1");
   long result = write_number(directory, "memory.limit_in_bytes", bytes);
   write_number(directory, "memory.memsw.limit_in_bytes", bytes);
-  group->memory_limit = result == 0 ? bytes : 0;
-  /* After the limit, which may have made the kernel give something up. */
-  write_number(directory, "memory.max_usage_in_bytes", 0);
   return result;
+}
+
+static long limit_memory(struct group *group, uint64_t bytes) {
+  if (!state.version[CONTROLLER_MEMORY] || group->limits.memory_bytes == bytes) return 0;
+  long result = write_memory_limit(group->directory[CONTROLLER_MEMORY], bytes);
+  group->limits.memory_bytes = result == 0 ? bytes : 0;
+  /* After the limit, which may have made the kernel give something up. */
+  put_number(group, FILE_PEAK, 0);
+  return result;
+}
+
+static long limit_processes(struct group *group, uint32_t processes) {
+  if (!state.version[CONTROLLER_PIDS] || group->limits.processes == processes) return 0;
+  long result = put_number(group, FILE_PROCESSES, processes);
+  group->limits.processes = result == 0 ? processes : 0;
+  return result;
+}
+
+/* The kernel kills, or searches for long, where a limit is below what is in use. */
+#define ROOM_FACTOR 4
+
+void control_group_prepare(int index) {
+  struct group *group = &state.groups[index];
+  if (state.last.memory_bytes / ROOM_FACTOR > get_number(group, FILE_USED, "", UINT64_MAX))
+    limit_memory(group, state.last.memory_bytes);
+  if (state.last.processes) limit_processes(group, state.last.processes);
+  put_number(group, FILE_PEAK, 0);
+  if (state.version[CONTROLLER_CPU]) group->cpu_base_ns = cpu_ns(group);
+  if (state.version[CONTROLLER_MEMORY]) group->kills_base = kills(group);
 }
 
 long control_group_begin(int index, const struct group_limits *limits) {
   struct group *group = &state.groups[index];
-  long result = 0;
-  if (state.version[CONTROLLER_MEMORY]) result = limit_memory(group, limits->memory_bytes);
-  if (result == 0 && state.version[CONTROLLER_PIDS])
-    result = write_number(group->directory[CONTROLLER_PIDS], "pids.max", limits->processes);
-  if (state.version[CONTROLLER_CPU]) group->cpu_base_ns = cpu_ns(group);
-  if (state.version[CONTROLLER_MEMORY]) group->kills_base = kills(group);
-  return result;
+  state.last = *limits;
+  long result = limit_memory(group, limits->memory_bytes);
+  return result == 0 ? limit_processes(group, limits->processes) : result;
 }
 
 #define PEAK_OF_ONE 2 /* pid 1 and the job's only process: whoever comes next can't have less */
@@ -320,12 +384,11 @@ long control_group_begin(int index, const struct group_limits *limits) {
 
 /* Whether the next job would be charged for this one. Peaks of version 2, and that of version 1's processes, can't be set
  * back to zero; and what the kernel keeps cached for files that the job read stays charged to its group. */
-static bool is_spent(const struct group *group, int controller) {
-  int directory = group->directory[controller];
-  if (directory < 0) return false;
+static bool is_spent(struct group *group, int controller) {
+  if (group->directory[controller] < 0) return false;
   if (state.version[controller] == 2) return true;
-  if (controller == CONTROLLER_PIDS) return read_number(directory, "pids.peak", "", 0) > PEAK_OF_ONE;
-  return controller == CONTROLLER_MEMORY && read_number(directory, "memory.usage_in_bytes", "", 0) > LEFT_OVER_BYTES;
+  if (controller == CONTROLLER_PIDS) return get_number(group, FILE_PROCESSES_PEAK, "", 0) > PEAK_OF_ONE;
+  return controller == CONTROLLER_MEMORY && get_number(group, FILE_USED, "", 0) > LEFT_OVER_BYTES;
 }
 
 void control_group_release(int index) {
@@ -334,32 +397,28 @@ void control_group_release(int index) {
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
     if (!is_spent(group, i)) continue;
     remove_directory(index, i);
-    if (i != CONTROLLER_MEMORY) continue;
-    descriptor_close(&group->memory_event);
-    group->memory_limit = 0;
+    if (i == CONTROLLER_MEMORY) descriptor_close(&group->memory_event);
   }
 }
 
 int control_group_memory_event(int index) { return state.groups[index].memory_event; }
 
 bool control_group_out_of_memory(int index) {
-  const struct group *group = &state.groups[index];
+  struct group *group = &state.groups[index];
   return state.version[CONTROLLER_MEMORY] && kills(group) > group->kills_base;
 }
 
 uint64_t control_group_cpu_ns(int index) {
-  const struct group *group = &state.groups[index];
+  struct group *group = &state.groups[index];
   uint64_t now = cpu_ns(group);
   return now > group->cpu_base_ns ? now - group->cpu_base_ns : 0;
 }
 
 uint64_t control_group_memory_peak(int index) {
-  int directory = state.groups[index].directory[CONTROLLER_MEMORY];
-  if (state.version[CONTROLLER_MEMORY] == 1) return read_number(directory, "memory.max_usage_in_bytes", "", 0);
-  return read_number(directory, "memory.peak", "", 0);
+  return get_number(&state.groups[index], FILE_PEAK, "", 0);
 }
 
 uint32_t control_group_processes_peak(int index) {
-  uint64_t peak = read_number(state.groups[index].directory[CONTROLLER_PIDS], "pids.peak", "", UINT32_MAX);
+  uint64_t peak = get_number(&state.groups[index], FILE_PROCESSES_PEAK, "", UINT32_MAX);
   return peak == UINT32_MAX || peak == 0 ? UINT32_MAX : (uint32_t)(peak - 1);
 }

@@ -33,7 +33,10 @@ size_t control_group_entrances(int group, int entrances[CONTROLLER_COUNT]);
 /* In the process that is to be in the group. The kernel may take tens of milliseconds for it (a grace period of RCU), so
  * the supervisor doesn't do it itself. */
 long control_group_enter(const int *entrances, size_t count);
-/* Limits, and zero for all that is counted from here. */
+/* Of what is parked in the group: zero for all that is counted from here, and the limits that the next run will have most
+ * likely, so that nothing is left to be done when it comes. */
+void control_group_prepare(int group);
+/* The limits, where they aren't in force already. */
 long control_group_begin(int group, const struct group_limits *limits);
 void control_group_release(int group);
 

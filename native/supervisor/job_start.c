@@ -120,6 +120,7 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
 
 static void park(struct job *job, job_parked_callback on_parked) {
   job->state = JOB_PARKED;
+  if (job->group >= 0) control_group_prepare(job->group);
   on_parked(job);
 }
 
