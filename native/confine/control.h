@@ -29,7 +29,7 @@ struct message {
   struct failure failure;
 };
 
-enum order_kind { ORDER_MAPPED = 1, ORDER_SERVE, ORDER_FORK, ORDER_ENTER, ORDER_TASK };
+enum order_kind { ORDER_MAPPED = 1, ORDER_SERVE, ORDER_FORK, ORDER_RELEASE, ORDER_ENTER, ORDER_TASK };
 
 /* Where a job finds itself; fixed, so that every program may rely on it. */
 #define PATH_WORK "/work"
@@ -54,7 +54,8 @@ struct serve_order {
 #define FORK_CANARY 1  /* a flag: this job tries what must fail before it parks */
 #define FORK_AWAITED 2 /* a flag: a run waits for this very job */
 
-/* To the zygote, with its descriptors: control, stdin, stdout, stderr, the memory of its table of denials. */
+/* To the zygote, with its descriptors: control, stdin, stdout, stderr, the memory of its table of denials. One more may follow,
+ * of mounts that are to be released; with ORDER_RELEASE it is the only one. */
 struct fork_order {
   uint32_t kind;
   uint32_t flags;

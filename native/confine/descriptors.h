@@ -4,7 +4,7 @@
 
 #include "../base/base.h"
 
-#define DESCRIPTORS_MAX 5
+#define DESCRIPTORS_MAX 6
 
 /* Sending never waits: -EAGAIN where the socket is full. Each gives the bytes moved, 0 at the end of file, or -errno. `received` gets the kernel's word for the sender's pid. */
 long socket_send(int socket, const void *bytes, size_t length, const int *fds, size_t fd_count);

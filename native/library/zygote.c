@@ -9,8 +9,8 @@
 #include "../include/pinfold.h"
 #include "inside.h"
 
-enum { FD_CONTROL, FD_STDIN, FD_STDOUT, FD_STDERR, FD_DENIALS, FD_COUNT };
-_Static_assert(FD_COUNT == FORK_DESCRIPTORS, "as many as the order brings");
+enum { FD_CONTROL, FD_STDIN, FD_STDOUT, FD_STDERR, FD_DENIALS, FD_OLD_MOUNTS, FD_COUNT };
+_Static_assert(FD_OLD_MOUNTS == FORK_DESCRIPTORS, "as many as the order brings");
 
 /* Receives what every job gets. The kernel keeps a packet whole, so a size that differs is a fault. */
 static bool receive_setup(int socket) {
@@ -154,10 +154,11 @@ int pinfold_zygote(int fd) {
     struct fork_order order;
     int fds[FD_COUNT];
     long got = socket_receive(fd, &order, sizeof order, fds, FD_COUNT, NULL, true);
-    bool whole = got == (long)sizeof order && order.kind == ORDER_FORK && fds[FD_COUNT - 1] >= 0;
+    bool whole = got == (long)sizeof order && order.kind == ORDER_FORK && fds[FD_DENIALS] >= 0;
     scratch_bytes = whole ? order.scratch_bytes : 0;
     inside.tries_canary = whole && order.flags & FORK_CANARY;
     inside.is_awaited = whole && order.flags & FORK_AWAITED;
+    bool releases = got == (long)sizeof order && order.kind == ORDER_RELEASE;
     long pid = whole ? fork_sibling() : -EPROTO;
     if (pid == 0) {
       become_init(fds);
@@ -165,6 +166,7 @@ int pinfold_zygote(int fd) {
     }
     /* Each later fork would inherit these: closed before the next request is read. */
     for (size_t i = 0; i < FD_COUNT; i++) descriptor_close(&fds[i]);
+    if (releases) continue;
     if (!whole) return -1;
     report(fd, &(struct message){.kind = MESSAGE_FORKED, .value = (int32_t)pid});
   }

@@ -1,5 +1,7 @@
 #include "job.h"
 
+#include "old_mounts.h"
+
 #include <linux/mman.h>
 
 struct job jobs[JOBS_MAX];
@@ -36,6 +38,7 @@ struct job *job_new(void) {
         .memory_event = -1,
         .proc = -1,
         .scratch = -1,
+        .mounts = -1,
         .input.fd = -1,
         .output = {{.fd = -1}, {.fd = -1}},
     };
@@ -63,6 +66,7 @@ void job_close_descriptors(struct job *job) {
   descriptor_close(&job->main_process);
   descriptor_close(&job->proc);
   descriptor_close(&job->scratch);
+  old_mounts_keep(descriptor_take(&job->mounts));
   descriptor_close(&job->input.fd);
   for (int i = 0; i < 2; i++) descriptor_close(&job->output[i].fd);
 }

@@ -53,6 +53,7 @@ struct job {
   uint32_t fork_sequence;         /* as it was asked of the zygote, which answers in that order */
   int pid, main_process; /* pid 1 of the job, and a pidfd of the interpreter */
   int control, group, memory_event, proc, scratch;
+  int mounts; /* its mount namespace, which so outlives it: see old_mounts.h */
   struct limits limits;
   unsigned char *task;
   size_t task_length, task_sent;

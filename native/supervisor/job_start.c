@@ -12,6 +12,7 @@
 #include "job_limits.h"
 #include "job_streams.h"
 #include "loop.h"
+#include "old_mounts.h"
 #include "zygote.h"
 
 #define SO_PASSCRED_OPTION 16
@@ -128,6 +129,7 @@ static void park(struct job *job, job_parked_callback on_parked) {
 static bool parked(struct job *job, const struct message *message, int sender, job_parked_callback on_parked) {
   if ((job->state != JOB_FORKING && job->state != JOB_ENTERING) || job->is_ready) return false;
   job->main_process = (int)SYS(pidfd_open, sender, 0);
+  job->mounts = old_mounts_open(sender);
   job->landlock_abi = message->value;
   job->is_untold = message->flags & PARKED_UNTOLD;
   job->is_ready = true;

@@ -10,6 +10,7 @@
 #include "job_kill.h"
 #include "job_limits.h"
 #include "job_start.h"
+#include "old_mounts.h"
 #include "zygote.h"
 
 #define TRIES_MAX 3
@@ -33,6 +34,10 @@ static uint32_t early_count;
 
 static void refill(void);
 
+static void release_mounts(void) {
+  for (int mounts; (mounts = old_mounts_take()) >= 0; descriptor_close(&mounts)) zygote_release(mounts);
+}
+
 /* What is to be done when a job may be through. */
 static void finish(struct job *job) {
   struct failure failure;
@@ -41,7 +46,10 @@ static void finish(struct job *job) {
     spares_fail = true; /* until the next run: no endless row of failures */
     if (!ready_told) host_failed(0, &failure, failure.detail);
   }
-  if (rest != JOB_UNDER_WAY) refill();
+  if (rest == JOB_UNDER_WAY) return;
+  refill();
+  /* No process will be forked soon that could take them along. */
+  if (!refill_at_ns) release_mounts();
 }
 
 static uint32_t count_forking(void) {

@@ -12,6 +12,7 @@
 #include "child.h"
 #include "host.h"
 #include "loop.h"
+#include "old_mounts.h"
 
 #define START_LIMIT_NS 55000000000ull
 #define LOG_BYTES 8192
@@ -218,9 +219,18 @@ bool zygote_serves(void) { return zygote.state == ZYGOTE_READY && zygote.socket 
 
 long zygote_fork(uint64_t bytes, uint32_t flags, const int fds[FORK_DESCRIPTORS]) {
   struct fork_order order = {ORDER_FORK, flags, bytes};
-  long sent = socket_send(zygote.socket, &order, sizeof order, fds, FORK_DESCRIPTORS);
+  int sent_fds[FORK_DESCRIPTORS + 1], mounts = old_mounts_take();
+  memcpy(sent_fds, fds, FORK_DESCRIPTORS * sizeof *fds);
+  sent_fds[FORK_DESCRIPTORS] = mounts;
+  long sent = socket_send(zygote.socket, &order, sizeof order, sent_fds, FORK_DESCRIPTORS + (mounts >= 0 ? 1 : 0));
+  descriptor_close(&mounts);
   if (sent == -EPIPE || sent == -ECONNRESET) give_up();
   return sent < 0 ? sent : 0;
+}
+
+bool zygote_release(int mounts) {
+  struct fork_order order = {ORDER_RELEASE, 0, 0};
+  return zygote_serves() && socket_send(zygote.socket, &order, sizeof order, &mounts, 1) > 0;
 }
 
 static bool answer_map(void) {

@@ -21,6 +21,8 @@ extern struct zygote zygote;
 void zygote_start(const struct configuration *configuration, uint32_t supervisor_pid);
 /* True while forks can be asked for. */
 bool zygote_serves(void);
+/* Has it close mounts of a job that is gone. False where it can't. */
+bool zygote_release(int mounts);
 /* Asks for a new pid 1 with these descriptors (control, stdin, stdout, stderr, denials). `flags`: FORK_*. 0 or -errno. */
 long zygote_fork(uint64_t scratch_bytes, uint32_t flags, const int fds[FORK_DESCRIPTORS]);
 
