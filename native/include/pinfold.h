@@ -30,6 +30,9 @@ PINFOLD_EXPORT int pinfold_sweep(void);
  * of a job's pid namespace; anything else: the supervisor is gone, leave by _exit. */
 PINFOLD_EXPORT int pinfold_zygote(int fd);
 
+/* In a zygote that has loaded all it will: has the kernel put its memory into huge pages, where it can. */
+PINFOLD_EXPORT void pinfold_collapse(void);
+
 /* In each new process: not 0 where a run waits for it already, so that it need not prepare itself for one that is to come. */
 PINFOLD_EXPORT int pinfold_is_awaited(void);
 

@@ -110,6 +110,7 @@ def main(preloads):
     python.kept = [*sys.modules.values(), *(getattr(sys, name, None) for name in ENDED_ATTRIBUTES)]
     gc.collect()
     gc.freeze()
+    python.collapse()
     serve(python)
 
 
@@ -173,6 +174,7 @@ class Interpreter:
         self.length_out = ctypes.byref(self.length)
         self.zygote = declare(library.pinfold_zygote, number, number)
         self.is_awaited = declare(library.pinfold_is_awaited, number)
+        self.collapse = declare(library.pinfold_collapse, None)
         self.init = declare(library.pinfold_init, number, number)
         self.receive = declare(library.pinfold_receive, pointer, ctypes.POINTER(size))
         self.seal = declare(library.pinfold_seal, number)
