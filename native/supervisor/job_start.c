@@ -16,6 +16,7 @@
 #include "zygote.h"
 
 #define SO_PASSCRED_OPTION 16
+#define SMALL_TASK_BYTES 4096
 
 /* PARKED bears the sender's pid as the kernel knows it. */
 static long open_control(struct job *job, int *child) {
@@ -85,6 +86,16 @@ static void send_task(struct job *job, const unsigned char *task, size_t length)
   }
 }
 
+/* With what fits of a small task: in one packet, or the job would wake twice. A structure into an empty socket is never cut. */
+static void send_order(struct job *job, const unsigned char *task, size_t length) {
+  unsigned char packet[SMALL_TASK_BYTES];
+  size_t begun = length <= sizeof packet - sizeof job->order ? length : 0;
+  memcpy(packet, &job->order, sizeof job->order);
+  memcpy(packet + sizeof job->order, task, begun);
+  long put = SYS(sendto, job->control, packet, sizeof job->order + begun, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+  if (put > (long)sizeof job->order) job->task_sent = (size_t)put - sizeof job->order;
+}
+
 static void begin_group(struct job *job) {
   if (job->group < 0) return;
   const struct group_limits limits = {job->limits.memory_bytes, job->limits.processes + 1};
@@ -105,8 +116,7 @@ void job_hand(struct job *job, const unsigned char *task, size_t length) {
   begin_group(job);
   limits_begin(job);
   streams_begin(job);
-  /* A small structure into an empty socket: never cut. */
-  SYS(sendto, job->control, &job->order, sizeof job->order, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+  send_order(job, task, length);
   send_task(job, task, length);
   if (job->task_sent == length) {
     job_drop_task(job);
