@@ -122,7 +122,8 @@ function codeOf({ stage, errno, stepName }: Failure): SandboxErrorCode {
 function messageOf(code: SandboxErrorCode, failure: Failure): string {
   const text = failureText(failure);
   if (code === 'resources-exhausted') {
-    return `${text}: free some memory, processes or descriptors (\`ulimit -n\`, \`ulimit -u\`), or use fewer sandboxes`;
+    const counted = failure.stepName.endsWith('-namespace') ? ', raise the number of namespaces (`sysctl user`)' : '';
+    return `${text}: free some memory, processes or descriptors (\`ulimit -n\`, \`ulimit -u\`)${counted}, or use fewer sandboxes`;
   }
   if (failure.stepName === INTERPRETER_STEP) return `The interpreter did not get ready: ${whatItSaid(failure)}`;
   if (failure.stepName === EXEC_STEP) return `The interpreter can't be executed: ${text}. ${EXEC_REMEDY}`;
@@ -152,16 +153,24 @@ interface StepFacts {
   readonly remedy: string;
 }
 
+const CONTAINER_REMEDY =
+  'in a container of Docker `--security-opt seccomp=unconfined`, ' +
+  'and where AppArmor denies mount `--security-opt apparmor=unconfined` too';
 const USER_NAMESPACE_REMEDY =
   'allow unprivileged user namespaces (`sysctl user.max_user_namespaces` above 0, ' +
   '`kernel.unprivileged_userns_clone=1` on Debian, `kernel.apparmor_restrict_unprivileged_userns=0` on Ubuntu; ' +
-  'under Docker, a seccomp profile that allows unshare and mount), or run as root';
-const MOUNT_REMEDY =
-  'allow mounting in a user namespace (under Docker: `--security-opt seccomp=unconfined` and no AppArmor profile that denies mount), or run as root';
+  `${CONTAINER_REMEDY}), or run as root with CAP_SYS_ADMIN`;
+const MOUNT_REMEDY = `allow mounting in a user namespace (${CONTAINER_REMEDY})`;
 const PROC_REMEDY =
-  'allow a new /proc (under Docker: `--security-opt systempaths=unconfined`), or run as root on the host';
+  'allow a new /proc: the kernel does only where nothing covers a part of the present one ' +
+  '(in a container of Docker `--security-opt systempaths=unconfined`), and a filter has to let fsopen, fsconfig and fsmount through';
 const KERNEL_REMEDY =
-  'use a kernel with this feature: Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK and CONFIG_SECCOMP_FILTER';
+  'use a kernel with CONFIG_SECCOMP_FILTER, and a container profile that lets programs install filters (Docker does)';
+const LANDLOCK_REMEDY =
+  'allow all of its three calls in the profile of the container, or none: then the private root stands alone';
+const VIEW_REMEDY =
+  'make sure that this user can reach that path, and that it can be shown there; ' +
+  `where both are so, use Linux 5.12 or newer, and ${MOUNT_REMEDY}`;
 
 /** Which promise each step of enter and seal serves, and what to do where the kernel refuses it. */
 const STEPS: Readonly<Record<string, StepFacts>> = {
@@ -174,7 +183,8 @@ const STEPS: Readonly<Record<string, StepFacts>> = {
   'private-root': { guarantee: 'filesystem', remedy: MOUNT_REMEDY },
   'pivot-root': { guarantee: 'filesystem', remedy: MOUNT_REMEDY },
   scratch: { guarantee: 'filesystem', remedy: MOUNT_REMEDY },
-  landlock: { guarantee: 'filesystem', remedy: KERNEL_REMEDY },
+  landlock: { guarantee: 'filesystem', remedy: LANDLOCK_REMEDY },
+  view: { guarantee: 'filesystem', remedy: VIEW_REMEDY },
   'network-namespace': { guarantee: 'network', remedy: USER_NAMESPACE_REMEDY },
   'uts-namespace': { guarantee: 'processes', remedy: USER_NAMESPACE_REMEDY },
   'ipc-namespace': { guarantee: 'processes', remedy: USER_NAMESPACE_REMEDY },

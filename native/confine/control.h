@@ -48,6 +48,7 @@ struct serve_order {
   uint32_t shown_count;
   uint32_t writable_bytes; /* NUL-terminated paths of writable mounts, one after the other */
   uint32_t network;        /* 1: jobs share the host's network */
+  uint32_t root_group;     /* 1: jobs are in the host's group 0 */
 };
 
 #define FORK_DESCRIPTORS 5

@@ -13,6 +13,8 @@ struct host_ids {
 
 /* As root, two ids that are unlikely to be anybody's; otherwise the caller's own. */
 struct host_ids host_ids_choose(uint32_t supervisor_pid);
+/* Whether the caller, and so a job without an id of its own, belongs to the group 0. */
+bool ids_in_root_group(void);
 /* Of the ids in `map`, which is a /proc/self/uid_map: `wanted` and the one after it, else the highest two. False where there are none. */
 bool ids_choose_pair(const char *map, uint32_t wanted, uint32_t *first);
 /* Written by the supervisor, since a namespace can't map ids that its creator doesn't hold. */

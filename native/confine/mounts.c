@@ -201,11 +201,12 @@ static long configure(long context, const char *key, const char *value) {
   return SYS(fsconfig, context, FSCONFIG_SET_STRING, key, value, 0);
 }
 
-/* Only the job's own processes, and of /proc only what is about processes. */
-static long new_proc(void) {
+/* Only the job's own processes, and of /proc only what is about processes. The mode 2 exempts the group 0; the other answers
+ * EPERM instead of ENOENT where somebody else has looked before. */
+static long new_proc(bool root_group) {
   long context = SYS(fsopen, "proc", FSOPEN_CLOEXEC);
   if (context < 0) return context;
-  long result = configure(context, "hidepid", "2");
+  long result = configure(context, "hidepid", root_group ? "ptraceable" : "2");
   if (result == 0) result = configure(context, "subset", "pid");
   if (result == 0) result = SYS(fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
   if (result == 0)
@@ -214,8 +215,8 @@ static long new_proc(void) {
   return result;
 }
 
-long mounts_proc(struct failure *failure) {
-  long proc = new_proc();
+long mounts_proc(bool root_group, struct failure *failure) {
+  long proc = new_proc(root_group);
   if (proc < 0) return failure_at(failure, "/proc", proc);
   long result = SYS(umount2, "/proc", DETACH); /* the host's: it was there for the check in make_mount_points */
   if (result == 0) result = attach(proc, "/proc");

@@ -32,7 +32,7 @@ long mounts_drop_scratch(void);
 
 /* In a job's own mount namespace. */
 long mounts_scratch(uint64_t scratch_bytes, uint32_t owner_id, struct failure *failure);
-long mounts_proc(struct failure *failure);
+long mounts_proc(bool root_group, struct failure *failure);
 long mounts_hide_inside(struct failure *failure);
 
 #endif

@@ -25,6 +25,7 @@ struct inside {
   char writable[WRITABLE_MAX];
   bool tries_canary, is_awaited;
   bool network;
+  bool root_group;
   unsigned char *task;
   size_t task_length;
 };

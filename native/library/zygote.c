@@ -29,6 +29,7 @@ static bool receive_setup(int socket) {
   inside.shown_count = order.shown_count;
   inside.writable_bytes = order.writable_bytes;
   inside.network = order.network != 0;
+  inside.root_group = order.root_group != 0;
   const unsigned char *at = packet + sizeof order;
   memcpy(inside.filter, at, filter_bytes);
   memcpy(inside.shown, at + filter_bytes, shown_bytes);
@@ -114,7 +115,7 @@ static long make_scratch(void *context, struct failure *failure) {
 
 static long make_proc(void *context, struct failure *failure) {
   (void)context;
-  return mounts_proc(failure);
+  return mounts_proc(inside.root_group, failure);
 }
 
 static long hide_inside(void *context, struct failure *failure) {

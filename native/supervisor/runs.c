@@ -237,7 +237,7 @@ static bool zygote_forked(int32_t pid) {
   struct job *job = first_forking();
   if (!job) return false;
   if (is_errno(pid)) {
-    job_fail(job, &(struct failure){STAGE_RESOURCES, STEP_PID_NAMESPACE, -pid, ""});
+    job_fail(job, &(struct failure){STAGE_ENTER, STEP_PID_NAMESPACE, -pid, ""});
     finish(job);
     return true;
   }

@@ -258,7 +258,8 @@ static long send_setup(void) {
   static unsigned char packet[sizeof(struct serve_order) + FILTER_MAX * sizeof(struct sock_filter) +
                               SHOWN_MAX * sizeof(struct shown) + WRITABLE_MAX];
   struct serve_order order = {ORDER_SERVE, zygote.ids.separate ? 1 : 0, configured->filter_count, configured->shown_count,
-                              configured->writable_bytes, configured->flags & CONFIGURATION_NETWORK ? 1 : 0};
+                              configured->writable_bytes, configured->flags & CONFIGURATION_NETWORK ? 1 : 0,
+                              zygote.ids.separate || !ids_in_root_group() ? 0 : 1};
   const struct {
     const void *start;
     size_t size;

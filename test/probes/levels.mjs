@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 /**
  * A level of isolation that a machine can offer: the same probes are run at each.
  *
@@ -5,10 +7,13 @@
  * @property {string} name
  * @property {string} title
  * @property {() => string | undefined} missing Why this machine can't offer it; undefined: it can.
- * @property {(command: readonly string[]) => readonly string[]} start The command line by which the probes' host process,
- *   and with it every unconfined control, is started there.
+ * @property {(command: readonly string[]) => readonly string[]} start The command line by which the probes' host process
+ *   is started there, and with it what is run unconfined.
+ * @property {boolean} shows Whether programs are run unconfined there too: at one level is enough.
  * @property {object} sandbox Options that each sandbox of the probes gets there, such as a lower `require`.
  */
+
+const LEAST = fileURLToPath(new URL('../fixtures/least.py', import.meta.url));
 
 /** What a probe is to expect at a level where less is promised stands in the probe itself, below `weaker`.
  * @type {readonly Level[]} */
@@ -18,6 +23,15 @@ export const levels = [
     title: 'every layer, with what rights this user has',
     missing: () => undefined,
     start: (command) => command,
+    shows: true,
+    sandbox: {},
+  },
+  {
+    name: 'least',
+    title: 'the least that a sandbox starts with by default: no Landlock, and of root what a container leaves it',
+    missing: () => undefined,
+    start: (command) => ['/usr/bin/python3', LEAST, ...command],
+    shows: false,
     sandbox: {},
   },
 ];

@@ -23,8 +23,11 @@ const otherProcess = ['first', "host's"].flatMap((name) =>
 const switches =
   'kcore kallsyms kmsg sysrq-trigger sys/kernel/core_pattern sys/kernel/modprobe sys/vm/overcommit_memory'.split(' ');
 
-/** Landlock is asked before a mount is looked at; where there is none, it's the mount that refuses. */
-const notWritten = (scene: Scene) => (scene.has('filesystem', 'Landlock') ? 'EACCES' : 'EROFS');
+/** Landlock, and the rights of somebody who doesn't own the file, are asked before a mount is looked at. */
+const notWritten = (scene: Scene, byMount = 'EROFS') => {
+  const ownsRuntime = scene.isRoot && !scene.has('processes', 'own uid');
+  return scene.has('filesystem', 'Landlock') || !ownsRuntime ? 'EACCES' : byMount;
+};
 
 const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 let hashBefore = '';
@@ -433,7 +436,11 @@ attempt("chmod", lambda: os.chmod(again, 0o755))
 attempt("by name", lambda: os.close(os.open(os.path.realpath(target), os.O_RDWR)))`,
     },
     controlArgs: () => ['copy'],
-    confined: (scene) => ({ ...each(['open', 'reopen', 'truncate', 'by name'], notWritten(scene)), chmod: 'EROFS' }),
+    confined: (scene) => ({
+      ...each(['open', 'reopen', 'by name'], notWritten(scene, 'ETXTBSY')),
+      truncate: notWritten(scene),
+      chmod: 'EROFS',
+    }),
     control: each(['open', 'reopen', 'truncate', 'chmod', 'by name'], 'done'),
     check: (_, scene) => {
       const now = hash(scene.executables.python);
