@@ -38,6 +38,12 @@ static void release_mounts(void) {
   for (int mounts; (mounts = old_mounts_take()) >= 0; descriptor_close(&mounts)) zygote_release(mounts);
 }
 
+static void replenish(void) {
+  refill();
+  /* No process will be forked soon that could take them along. */
+  if (!refill_at_ns) release_mounts();
+}
+
 /* What is to be done when a job may be through. */
 static void finish(struct job *job) {
   struct failure failure;
@@ -46,10 +52,7 @@ static void finish(struct job *job) {
     spares_fail = true; /* until the next run: no endless row of failures */
     if (!ready_told) host_failed(0, &failure, failure.detail);
   }
-  if (rest == JOB_UNDER_WAY) return;
-  refill();
-  /* No process will be forked soon that could take them along. */
-  if (!refill_at_ns) release_mounts();
+  if (rest != JOB_UNDER_WAY) replenish();
 }
 
 static uint32_t count_forking(void) {
@@ -362,7 +365,7 @@ static void check_entering(struct job *job, uint64_t now) {
 
 void runs_check(uint64_t now) {
   zygote_check_deadline(now);
-  if (refill_at_ns && now >= refill_at_ns) refill();
+  if (refill_at_ns && now >= refill_at_ns) replenish();
   for (uint32_t i = 0; i < jobs_used; i++) {
     limits_check(&jobs[i], now);
     check_entering(&jobs[i], now);
